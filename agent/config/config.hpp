@@ -1,0 +1,86 @@
+// The configuration as the program uses it, and the one way to load it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <vitals/check.hpp>
+#include <vitals/probe.hpp>
+#include <vitals/result.hpp>
+#include <vitals/secrets.hpp>
+#include <vitals/settings.hpp>
+
+#include "agent/verdict/snapshot.hpp"
+
+namespace vitals {
+
+enum class Details { private_, always, token, never };
+enum class LogLevel { trace, debug, info, warn, error };
+enum class LogFormat { logfmt, json };
+
+struct ServerConfig {
+  std::string listen = "[::]:9100";
+  /// Read per use; an empty value means: no token.
+  Text token;
+  Details details = Details::private_;
+  std::set<Exporter> compat;
+};
+
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::logfmt;
+};
+
+/// A check ready to run. `probe` is null when `kept` says that the running one stays.
+struct ConfiguredCheck {
+  std::shared_ptr<const CheckSpec> spec;
+  std::unique_ptr<Probe> probe;
+  std::shared_ptr<SecretSet> secrets;
+};
+
+struct Config {
+  /// "vitals.toml", or "environment".
+  std::string source;
+  ServerConfig server;
+  std::shared_ptr<SecretSet> server_secrets;
+  LogConfig log;
+  SharedRule shared_rule = SharedRule::fleet;
+  std::vector<ConfiguredCheck> checks;
+  /// Things worth one log line each: an ignored URL parameter, UPSTASH_REDIS_REST_URL beside REDIS_URL.
+  std::vector<std::string> remarks;
+};
+
+/// Reads environment variables; nullopt when unset. main passes getenv, tests a table.
+using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+/// All names that are set, for VITALS_CHECK_<NAME>.
+using EnvironmentNames = std::function<std::vector<std::string>()>;
+
+struct ConfigSource {
+  std::optional<std::filesystem::path> file;  // --config
+  Environment environment;
+  EnvironmentNames environment_names;
+};
+
+/// All mistakes at once, one "file:line:column: path: message" each, in file order.
+struct ConfigMistakes {
+  std::vector<std::string> lines;
+};
+
+/// Which file the search order of contract §2 picks: --config, $VITALS_CONFIG, ./vitals.toml,
+/// /etc/vitals.toml; nothing: the environment is discovered (§3.3).
+[[nodiscard]] std::optional<std::filesystem::path> find_config(const ConfigSource& source);
+
+/// Reads, checks and builds everything, or says all that is wrong. Blocking disk I/O.
+[[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source);
+
+/// The effective configuration as TOML with every secret as `***` (validate --print): what was
+/// written, plus the defaults in force.
+[[nodiscard]] Result<std::string, ConfigMistakes> print_config(const ConfigSource& source);
+
+}  // namespace vitals

@@ -1,0 +1,56 @@
+// Paths, formats, permissions and codes of contract §5: from a request to a reply.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "agent/serve/http_server.hpp"
+#include "agent/serve/report.hpp"
+
+namespace vitals {
+
+enum class Format { json, text, line, html };
+
+/// ?format= wins; else the best of the Accept header (RFC 9110 §12.5.1, q-values); JSON when
+/// nothing fits. Never fails. `html` falls back to JSON where there is no page.
+[[nodiscard]] Format choose_format(std::string_view query_format, std::string_view accept);
+
+/// application/openmetrics-text preferred over text/plain by this Accept header?
+[[nodiscard]] bool prefers_openmetrics(std::string_view accept);
+
+/// What endpoints ask of the rest; every function is thread-safe and does not block.
+struct EndpointSources {
+  std::function<std::shared_ptr<const Snapshot>()> snapshot;  // never null
+  std::function<Instant()> now;
+  /// Renders the page of /metrics; true: OpenMetrics.
+  std::function<std::string(bool openmetrics)> metrics;
+  std::function<void(bool draining)> drain;
+  Identity identity;
+};
+
+/// Server settings that a reload may change.
+struct EndpointSettings {
+  Details details = Details::private_;
+  Text token;
+};
+
+/// Routes and answers. handle() may be called from several threads.
+class Endpoints {
+ public:
+  explicit Endpoints(EndpointSources sources);
+  ~Endpoints();
+  void configure(EndpointSettings settings);
+  [[nodiscard]] HttpReply handle(const HttpRequest& request);
+  /// Paths whose answers grow with the number of checks.
+  [[nodiscard]] static std::vector<std::string> slow_paths();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vitals

@@ -1,0 +1,46 @@
+// The Prometheus page: a pure function of a snapshot and of counts taken beside it (contract §6).
+#pragma once
+
+#include <array>
+#include <set>
+#include <string>
+
+#include <vitals/kind.hpp>
+
+#include "agent/serve/http_server.hpp"
+#include "agent/verdict/judge.hpp"
+#include "agent/verdict/snapshot.hpp"
+
+namespace vitals {
+
+/// The agent process itself, from /proc/self.
+struct AgentUsage {
+  double cpu_seconds = 0;
+  double resident_bytes = 0;
+  double open_fds = 0;
+  double threads = 0;
+  double start_time_seconds = 0;  // Unix time
+};
+/// Blocking reads of /proc/self (microseconds).
+[[nodiscard]] AgentUsage read_agent_usage();
+
+inline constexpr std::array<double, 10> delay_bounds{.0005, .001, .0025, .005, .01,
+                                                     .025,  .05,  .1,    .5,   1};
+struct MetricsInput {
+  const Snapshot& snapshot;
+  const Judgement& judgement;
+  const HttpStats& http;
+  const AgentUsage& agent;
+  const Histogram<delay_bounds.size()>& scheduler_delay;
+  const std::set<Exporter>& compat;
+  Instant now;
+};
+
+/// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".
+[[nodiscard]] std::string render_metrics(const MetricsInput& input, bool openmetrics);
+
+inline constexpr const char* prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
+inline constexpr const char* openmetrics_content_type =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+}  // namespace vitals

@@ -1,0 +1,48 @@
+// From a snapshot and a moment to the verdict: contract §4.5 to §4.11 as one pure function.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/verdict/snapshot.hpp"
+
+namespace vitals {
+
+/// What counts of one check at one moment. Same order as Snapshot::checks.
+struct CheckJudgement {
+  Status status = Status::unknown;  // fail when stale
+  Reason reason = Reason::none;     // stale when stale
+  std::string_view detail;          // into the snapshot, or static text
+  bool stale = false;
+  bool muted = false;
+  /// Name of the failing parent that silences it; empty: none. Points into the snapshot.
+  std::string_view suppressed_by;
+  /// False for info, muted and suppressed checks: they never touch verdict or readiness.
+  bool counts = true;
+};
+
+/// Everything an endpoint answers with 200 or 503, and why.
+struct Judgement {
+  Status verdict = Status::pass;  // pass, warn or fail
+  bool ready = true;
+  bool live = true;
+  bool startup = false;
+  bool fail_open = false;
+  bool draining = false;
+  /// No check's thread shows a sign of life: every health endpoint answers 503 `internal`.
+  bool stuck = false;
+  std::vector<CheckJudgement> checks;
+  /// Until then the same snapshot judges the same (staleness, grace, mutes).
+  TimePoint valid_until{};
+};
+
+/// Pure: same arguments, same answer. `now` must not be before what the snapshot has seen.
+[[nodiscard]] Judgement judge(const Snapshot& snapshot, TimePoint now);
+
+/// Indices of snapshot.checks, worst first: failing before warning before unknown before passing;
+/// within a status those that count first, critical before degraded before info, then by name.
+[[nodiscard]] std::vector<std::size_t> worst_first(const Snapshot& snapshot,
+                                                   const Judgement& judgement);
+
+}  // namespace vitals

@@ -1,0 +1,116 @@
+// What readers see: one immutable picture of all checks. Every answer is a pure function of it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <vitals/check.hpp>
+#include <vitals/health.hpp>
+#include <vitals/probe.hpp>
+#include <vitals/time.hpp>
+
+namespace vitals {
+
+/// Upper bounds of check_duration_seconds (contract §6), in seconds; +Inf is implied.
+inline constexpr std::array<double, 13> duration_bounds{.001, .0025, .005, .01, .025, .05, .1,
+                                                        .25,  .5,    1,    2.5, 5,   10};
+
+/// A Prometheus histogram: counts per bucket (not cumulative), the last one is +Inf.
+template <std::size_t N>
+struct Histogram {
+  std::array<std::uint64_t, N + 1> counts{};
+  double sum = 0;
+
+  void observe(double value, const std::array<double, N>& bounds) {
+    std::size_t bucket = 0;
+    while (bucket < N && value > bounds[bucket]) ++bucket;
+    ++counts[bucket];
+    sum += value;
+  }
+  [[nodiscard]] std::uint64_t count() const {
+    std::uint64_t total = 0;
+    for (const auto n : counts) total += n;
+    return total;
+  }
+};
+
+/// One finished attempt. The detail inside is already scrubbed and clean.
+struct Sample {
+  Instant started;
+  Instant finished;
+  ProbeResult result;
+
+  [[nodiscard]] Elapsed duration() const { return finished.mono - started.mono; }
+};
+
+/// Monotonic counts since the process began.
+struct CheckCounters {
+  std::array<std::uint64_t, 3> attempts{};                          // by Outcome
+  std::array<std::uint64_t, reason_count> failures{};               // by Reason
+  std::array<std::array<std::uint64_t, 4>, 4> transitions{};        // [from][to], by Status
+  Histogram<duration_bounds.size()> durations;
+};
+
+/// All that is known of one check. Immutable once published.
+struct CheckState {
+  std::shared_ptr<const CheckSpec> spec;
+
+  /// After thresholds; staleness is judged by the reader (judge.hpp).
+  Status status = Status::unknown;
+  /// Of the evidence behind `status`: for fail the latest failure, for warn the latest warning,
+  /// for pass none. For unknown the latest failure, if any.
+  Reason reason = Reason::none;
+  std::string detail;
+  /// When `status` began; the creation of the check for the first unknown.
+  Instant since;
+
+  int failures_in_a_row = 0;
+  int successes_in_a_row = 0;
+
+  /// The last finished attempt, whatever it was (internal included).
+  std::optional<Sample> last;
+  /// The last attempt that failed (internal included), kept for `output` while a streak grows.
+  std::optional<WallTime> last_pass;  // finish of the last pass or warn
+  /// Start of the last attempt that was evidence (anything but internal); creation before that.
+  TimePoint evidence_at{};
+  /// The check's thread was last seen alive: creation, start or end of an attempt.
+  TimePoint alive_at{};
+  bool ever_passed = false;    // one pass or warn: feeds the startup latch
+  bool ever_finished = false;  // one attempt of any outcome
+
+  /// Monotonic end of a mute; absent: not muted.
+  std::optional<TimePoint> muted_until;
+  CheckCounters counters;
+};
+
+/// `[ready] shared`: what failing shared critical checks do to readiness.
+enum class SharedRule { fleet, gate, report };
+
+/// Immutable. `checks` are in config order, names unique.
+struct Snapshot {
+  /// Grows with each publication; two snapshots with the same generation are the same object.
+  std::uint64_t generation = 0;
+  Instant started;  // of the process
+  std::vector<std::shared_ptr<const CheckState>> checks;
+
+  SharedRule shared_rule = SharedRule::fleet;
+  bool draining = false;
+  Instant draining_since;
+  bool startup_latched = false;
+  /// After a resume the last status stands until this moment, however old (contract §4.9).
+  std::optional<TimePoint> grace_until;
+
+  bool config_reload_ok = true;
+  WallTime config_reload_success_at{};
+  std::uint64_t resumes = 0;
+  /// Of the verdict, [from][to] by Status (unknown unused); the first verdict is no transition.
+  std::array<std::array<std::uint64_t, 4>, 4> verdict_transitions{};
+  Status verdict = Status::pass;  // as last announced by the board; readers use judge()
+  Instant verdict_since;
+};
+
+}  // namespace vitals

@@ -1,0 +1,84 @@
+// What a kind declares about itself: settings, metrics, defaults, and how to make a probe.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <vitals/health.hpp>
+#include <vitals/probe.hpp>
+#include <vitals/settings.hpp>
+
+namespace vitals {
+
+enum class SettingType { text, live_text, integer, number, flag, duration, size, choice, list, table };
+
+/// One row of `vitals kinds`, of the README's reference and of the parser's list of known keys.
+struct SettingSpec {
+  std::string_view name;
+  SettingType type = SettingType::text;
+  /// As a person would write it in TOML without quotes: "GET", "64KiB", "true"; "" = none.
+  std::string_view fallback;
+  std::string_view doc;  // one line, says the unit
+  bool required = false;
+  /// For choice: "any|primary|replica".
+  std::string_view choices{};
+  /// The value, or each value of the table, is a secret: `***` in --print, scrubbed everywhere.
+  bool secret = false;
+  /// Text with a URL in it: --print hides password and query values only.
+  bool url = false;
+};
+
+enum class MetricType { gauge, counter };
+
+/// A family of exporters people already have rules for (contract §6, `compat`).
+enum class Exporter { none, blackbox, redis_exporter, postgres_exporter };
+
+/// A metric family of a kind. Every sample has the label `check` first, then `labels`.
+struct MetricSpec {
+  std::string_view name;  // without "vitals_": "check_http_status_code"
+  MetricType type = MetricType::gauge;
+  std::string_view help;
+  std::span<const std::string_view> labels{};
+  /// The same sample under a well-known name when `compat` lists `exporter`.
+  std::string_view alias{};
+  Exporter exporter = Exporter::none;
+};
+
+enum class ScopeRule { local, shared, local_on_loopback };
+enum class ImpactRule { critical, degraded, critical_when_local };
+
+/// A live probe and what only its settings know.
+struct MadeProbe {
+  /// Null only when a complaint was recorded.
+  std::unique_ptr<Probe> probe;
+  /// For the label `target`: scheme://host:port; no user, path or query.
+  std::string target;
+  /// The target is loopback, "localhost" or a Unix socket.
+  bool on_loopback = false;
+};
+
+/// Static, immutable; one per kind, listed in probes/kinds.hpp.
+struct KindSpec {
+  std::string_view name;
+  /// componentType of the health+json document: "datastore", "component", "system".
+  std::string_view component_type;
+  std::string_view doc;  // one line
+  std::span<const SettingSpec> settings;
+  std::span<const MetricSpec> metrics;
+  ScopeRule scope = ScopeRule::shared;
+  ImpactRule impact = ImpactRule::degraded;
+  Duration interval{10'000};
+  /// URL schemes that name this kind in VITALS_CHECK_<NAME>=URL; the setting that takes the URL.
+  std::span<const std::string_view> schemes{};
+  std::string_view url_setting{};
+  /// "redis_up", "pg_up": 0/1 of the last attempt under `compat`; none when empty.
+  std::string_view up_alias{};
+  Exporter up_exporter = Exporter::none;
+  /// Reads every setting it knows straight through; mistakes go to Settings.
+  MadeProbe (*make)(Settings& settings) = nullptr;
+};
+
+}  // namespace vitals

@@ -1,0 +1,104 @@
+// Addresses, name resolution and connecting, all under one deadline. No third-party header.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <vitals/fd.hpp>
+#include <vitals/probe.hpp>
+#include <vitals/result.hpp>
+
+namespace vitals::net {
+
+/// Why a step of an attempt failed, ready to become a ProbeResult.
+struct Failure {
+  Reason reason = Reason::internal;
+  std::string detail;
+};
+[[nodiscard]] inline ProbeResult to_result(const Failure& failure) {
+  return failed(failure.reason, failure.detail);
+}
+
+template <typename T>
+using NetResult = Result<T, Failure>;
+
+/// Where to connect to: a name or numeric host with a port, or a Unix socket path (host empty).
+struct Endpoint {
+  std::string host;  // no brackets
+  std::uint16_t port = 0;
+  std::string unix_path;
+
+  [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
+  /// "host:port", "[v6]:port" or "unix:/path".
+  [[nodiscard]] std::string text() const;
+  /// 127.0.0.0/8, ::1, ::ffff:127.x, localhost, *.localhost, or a Unix socket.
+  [[nodiscard]] bool on_loopback() const;
+};
+
+/// "host:port", "[v6]:port". The error says what is wrong and shows the form.
+[[nodiscard]] Result<Endpoint> parse_host_port(std::string_view text);
+
+/// A URL in its parts (RFC 3986), percent-decoded where noted.
+struct Url {
+  std::string scheme;    // lower case
+  std::string user;      // decoded
+  std::string password;  // decoded
+  bool has_user = false;
+  std::string host;  // decoded, no brackets; a Unix path for the …+unix schemes
+  std::uint16_t port = 0;  // 0: none given
+  std::string path;        // raw, with leading '/', may be empty
+  std::string query;       // raw, without '?'
+  std::vector<std::pair<std::string, std::string>> parameters;  // decoded query
+};
+[[nodiscard]] Result<Url> parse_url(std::string_view text);
+[[nodiscard]] std::string percent_decode(std::string_view text);
+
+struct Address {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+
+  [[nodiscard]] int family() const { return storage.ss_family; }
+  /// Numeric host without brackets, for hostaddr and messages.
+  [[nodiscard]] std::string host_text() const;
+  /// "1.2.3.4:80", "[::1]:80".
+  [[nodiscard]] std::string text() const;
+};
+
+enum class IpFamily { any, v4, v6 };
+
+enum class Wait { ready, timeout, interrupted };
+/// Blocks until `fd` has one of `events` (poll bits; errors and hang-up count as ready), the
+/// deadline, or its interrupt.
+[[nodiscard]] Wait wait_for(int fd, short events, const Deadline& deadline);
+
+/// All addresses of a name in RFC 8305 order (families interleaved, IPv6 first). Numeric hosts
+/// and localhost (RFC 6761) ask nobody; otherwise /etc/hosts, then the name servers of
+/// /etc/resolv.conf as it is now, through c-ares with time-outs cut from the deadline. Failure
+/// reason is always dns (also for silent name servers), or timeout when interrupted.
+[[nodiscard]] NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily family,
+                                                      const Deadline& deadline);
+
+struct Connected {
+  Fd fd;  // non-blocking, close-on-exec, TCP_NODELAY
+  Address peer;
+};
+/// Happy eyeballs (RFC 8305): tries all addresses, a new one every 250 ms or on failure, first
+/// connected wins. Failure: refused, unreachable, reset, connect_timeout (all were silent) – the
+/// one that says most; detail names the address.
+[[nodiscard]] NetResult<Connected> connect_any(std::span<const Address> addresses,
+                                               const Deadline& deadline);
+
+/// resolve() + connect_any() with their phases noted; a Unix endpoint has the phase connect alone.
+[[nodiscard]] NetResult<Connected> open(const Endpoint& endpoint, IpFamily family,
+                                        const Deadline& deadline, PhaseTimes& phases);
+
+/// Reason and text for an errno of a socket call ("connection refused").
+[[nodiscard]] Failure from_errno(int error, std::string_view doing);
+
+}  // namespace vitals::net

@@ -1,0 +1,28 @@
+// All kinds, by name: the only thing the agent knows of probes.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include <vitals/kind.hpp>
+
+namespace vitals {
+
+/// Every kind in the order of kinds.hpp. Static; valid for the whole program.
+[[nodiscard]] std::span<const KindSpec* const> all_kinds();
+
+/// Null when there is no such kind.
+[[nodiscard]] const KindSpec* find_kind(std::string_view name);
+
+/// Once per process, before the first probe runs and before threads start: initialises the
+/// libraries that ask for that. Cheap enough to come after the listener is up (about 1 ms).
+void initialise_probe_libraries();
+
+/// "OpenSSL 3.5.0", "libcurl 8.14.1", …: versions of the libraries inside, for `vitals version`.
+struct LibraryVersion {
+  std::string_view name;
+  std::string_view version;
+};
+[[nodiscard]] std::span<const LibraryVersion> library_versions();
+
+}  // namespace vitals

@@ -1,0 +1,94 @@
+// TLS for all probes: the shared settings, trust stores loaded once, handshakes under a deadline.
+// OpenSSL's types appear by their forward declarations only.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <vitals/kind.hpp>
+
+#include "probes/net.hpp"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace vitals::tls {
+
+/// ca_file client_cert client_key server_name verify min_tls cert_warn: every kind that speaks TLS
+/// appends these to its own settings with join().
+extern const std::array<SettingSpec, 7> setting_specs;
+
+/// check_tls_not_after_timestamp_seconds, check_tls_info{version}.
+extern const std::array<MetricSpec, 2> metric_specs;
+
+struct TlsSettings {
+  std::string ca_file;  // empty: SSL_CERT_FILE, SSL_CERT_DIR or the usual bundles of the system
+  std::string client_cert;
+  std::string client_key;
+  std::string server_name;  // empty: the host
+  bool verify = true;
+  int min_version = 0;  // OpenSSL's TLS1_2_VERSION …; 0: library default (TLS 1.2)
+  Duration cert_warn{};
+};
+[[nodiscard]] TlsSettings read_settings(Settings& settings);
+
+using ContextHandle = std::shared_ptr<ssl_ctx_st>;
+struct SslFree {
+  void operator()(ssl_st* ssl) const;
+};
+using SslHandle = std::unique_ptr<ssl_st, SslFree>;
+
+/// A client context with the trust store of `settings` (loaded once per file and process, shared,
+/// loaded again when the file changes). Failure is `internal` with the way out: no CA bundle found,
+/// unreadable ca_file, key does not match.
+[[nodiscard]] net::NetResult<ContextHandle> make_context(const TlsSettings& settings);
+
+/// Puts the trust store of `settings` and its limits into a context somebody else made (libcurl).
+[[nodiscard]] std::optional<net::Failure> configure_context(ssl_ctx_st* context,
+                                                            const TlsSettings& settings);
+
+/// What the handshake showed.
+struct Peer {
+  std::string version;  // "TLSv1.3"
+  std::optional<WallTime> not_after;  // earliest of the chain the peer sent
+};
+
+/// Client handshake on a connected non-blocking socket. SNI and host name check use
+/// settings.server_name or `host` (IP addresses are checked as such). Failure: tls, tls_verify,
+/// tls_expired, reset, timeout.
+struct Session {
+  SslHandle ssl;
+  Peer peer;
+};
+[[nodiscard]] net::NetResult<Session> handshake(const ContextHandle& context,
+                                                const TlsSettings& settings, int fd,
+                                                const std::string& host, const Deadline& deadline);
+
+/// Reads the facts of an established connection; `ssl` is not owned.
+[[nodiscard]] Peer peer_of(const ssl_st* ssl);
+
+/// Reason and text for a failed verification or handshake: pass SSL_get_verify_result and the
+/// error queue's last code.
+[[nodiscard]] net::Failure handshake_failure(long verify_result, unsigned long openssl_error);
+
+/// Adds the TLS measurements to a result, and turns a pass into warn(cert_expiring) when the
+/// certificate ends within settings.cert_warn of `now` (fail tls_expired when it has ended and
+/// verify is on).
+void judge_certificate(ProbeResult& result, const Peer& peer, const TlsSettings& settings,
+                       WallTime now);
+
+/// Concatenates declarations at compile time: join(my_settings, tls::setting_specs) needs static
+/// storage for the result in the kind's file.
+template <typename T, std::size_t A, std::size_t B>
+[[nodiscard]] std::array<T, A + B> join(const std::array<T, A>& first,
+                                        const std::array<T, B>& second) {
+  std::array<T, A + B> all{};
+  for (std::size_t i = 0; i < A; ++i) all[i] = first[i];
+  for (std::size_t i = 0; i < B; ++i) all[A + i] = second[i];
+  return all;
+}
+
+}  // namespace vitals::tls

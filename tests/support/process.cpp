@@ -1,0 +1,216 @@
+// Starts, watches and ends child processes for tests.
+#include "tests/support/process.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include <vitals/fd.hpp>
+
+namespace vitals::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+std::string find_program(const std::string& name) {
+  if (name.find('/') != std::string::npos) return name;
+  std::string places = std::getenv("PATH") != nullptr ? std::getenv("PATH") : "";
+  places += ":/usr/sbin:/sbin:" + postgres_bin().string();
+  std::istringstream stream(places);
+  for (std::string place; std::getline(stream, place, ':');) {
+    if (!place.empty() && access((place + "/" + name).c_str(), X_OK) == 0) return place + "/" + name;
+  }
+  throw std::runtime_error("no program '" + name + "' here: ./dev test installs what tests need");
+}
+
+std::vector<std::string> environment_of(const Command& command) {
+  std::map<std::string, std::string> values;
+  if (!command.clean_environment) {
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+      const std::string line(*entry);
+      const auto equals = line.find('=');
+      if (equals != std::string::npos) values[line.substr(0, equals)] = line.substr(equals + 1);
+    }
+  }
+  for (const auto& [name, value] : command.environment) values[name] = value;
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : values) lines.push_back(name + "=" + value);
+  return lines;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (auto& text : strings) result.push_back(text.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+TempDir::TempDir() {
+  std::string pattern = (fs::temp_directory_path() / "vitals-test-XXXXXX").string();
+  if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp failed");
+  path_ = pattern;
+  chmod(path_.c_str(), 0755);
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+fs::path TempDir::write(const std::string& name, const std::string& content) const {
+  const auto file = path_ / name;
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
+  return file;
+}
+
+std::uint16_t free_port() {
+  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  auto address = loopback(0);
+  socklen_t length = sizeof(address);
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
+      getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
+    throw std::runtime_error("no free port");
+  }
+  return ntohs(address.sin_port);
+}
+
+bool accepts_tcp(std::uint16_t port) {
+  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  auto address = loopback(port);
+  return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+fs::path postgres_bin() {
+  const fs::path root = "/usr/lib/postgresql";
+  std::error_code ignored;
+  int newest = 0;
+  for (const auto& entry : fs::directory_iterator(root, ignored)) {
+    newest = std::max(newest, std::atoi(entry.path().filename().c_str()));
+  }
+  return newest == 0 ? fs::path() : root / std::to_string(newest) / "bin";
+}
+
+Process::Process(Command command) {
+  auto argv_strings = command.argv;
+  const auto program = find_program(argv_strings.at(0));
+  auto environment_strings = environment_of(command);
+  auto argv = pointers(argv_strings);
+  auto environment = pointers(environment_strings);
+
+  std::string log = (fs::temp_directory_path() / "vitals-log-XXXXXX").string();
+  const Fd output(mkostemp(log.data(), O_CLOEXEC));
+  log_ = log;
+  const passwd* account =
+      geteuid() == 0 && !command.user.empty() ? getpwnam(command.user.c_str()) : nullptr;
+  if (geteuid() == 0 && !command.user.empty() && account == nullptr) {
+    throw std::runtime_error("no user " + command.user);
+  }
+  const uid_t uid = account != nullptr ? account->pw_uid : 0;
+  const gid_t gid = account != nullptr ? account->pw_gid : 0;
+  const std::string directory = command.directory ? command.directory->string() : "";
+
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+  if (pid_ > 0) {
+    setpgid(pid_, pid_);
+    return;
+  }
+  setpgid(0, 0);
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(nothing, 0);
+  dup2(output.get(), 1);
+  dup2(output.get(), 2);
+  if (account != nullptr && (setgroups(1, &gid) != 0 || setgid(gid) != 0 || setuid(uid) != 0)) {
+    _exit(126);
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (!directory.empty() && chdir(directory.c_str()) != 0) _exit(126);
+  execve(program.c_str(), argv.data(), environment.data());
+  _exit(127);
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)), code_(other.code_), log_(std::move(other.log_)) {
+  other.log_.clear();
+}
+
+Process::~Process() {
+  if (pid_ > 0 && !code_) {
+    ::kill(-pid_, SIGCONT);
+    ::kill(-pid_, SIGKILL);
+    wait(std::chrono::seconds(10));
+  } else if (pid_ > 0) {
+    ::kill(-pid_, SIGKILL);
+  }
+  std::error_code ignored;
+  if (!log_.empty()) fs::remove(log_, ignored);
+}
+
+void Process::signal(int signal) const { ::kill(pid_, signal); }
+void Process::signal_group(int signal) const { ::kill(-pid_, signal); }
+
+bool Process::running() { return !wait(std::chrono::milliseconds(0)).has_value(); }
+
+std::optional<int> Process::wait(std::chrono::milliseconds limit) {
+  if (code_) return code_;
+  eventually(
+      [&] {
+        int status = 0;
+        if (waitpid(pid_, &status, WNOHANG) != pid_) return false;
+        code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        return true;
+      },
+      limit);
+  return code_;
+}
+
+int Process::stop(int signal_number, std::chrono::milliseconds limit) {
+  if (!running()) return *code_;
+  signal(signal_number);
+  if (const auto code = wait(limit)) return *code;
+  signal_group(SIGKILL);
+  return wait(std::chrono::seconds(10)).value_or(-1);
+}
+
+std::string Process::output() const {
+  std::ifstream file(log_, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Finished run(Command command, std::chrono::milliseconds limit) {
+  Process process(std::move(command));
+  if (!process.wait(limit)) process.signal_group(SIGKILL);
+  Finished finished;
+  finished.code = process.wait(std::chrono::seconds(10)).value_or(-1);
+  finished.output = process.output();
+  return finished;
+}
+
+}  // namespace vitals::test
