@@ -24,14 +24,12 @@ struct AgentUsage {
 /// Blocking reads of /proc/self (microseconds).
 [[nodiscard]] AgentUsage read_agent_usage();
 
-inline constexpr std::array<double, 10> delay_bounds{.0005, .001, .0025, .005, .01,
-                                                     .025,  .05,  .1,    .5,   1};
 struct MetricsInput {
   const Snapshot& snapshot;
   const Judgement& judgement;
   const HttpStats& http;
   const AgentUsage& agent;
-  const Histogram<delay_bounds.size()>& scheduler_delay;
+  const DelayHistogram& scheduler_delay;
   const std::set<Exporter>& compat;
   Instant now;
 };

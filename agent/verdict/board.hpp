@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,7 +44,7 @@ class StatusBoard {
   using Listener = std::function<void(const Event&)>;
 
   /// `listener` is called outside the lock, on the thread that caused the event; it must not call
-  /// back into the board. Events of one check keep their order.
+  /// back into the board. Events that one thread causes keep their order.
   StatusBoard(Instant started, Listener listener);
 
   /// The checks from now on, in this order. A check whose fingerprint is as before keeps its state.
@@ -56,10 +57,12 @@ class StatusBoard {
   /// Folds the sample and closes the attempt. False: it had been closed and was thrown away.
   bool finish(const AttemptId& attempt, Sample sample);
   /// Deadline passed without an answer: fail(timeout) now; a later finish() is thrown away.
-  void overrun(const AttemptId& attempt, Instant now);
-  /// How soon the check wants to be asked again: interval, or retry_interval while the last
-  /// outcome disagrees with the status. Nothing when it is not on the board.
-  [[nodiscard]] std::optional<Duration> next_delay(std::string_view check) const;
+  void overrun(const AttemptId& attempt, Instant started, Instant now);
+  /// Closes an attempt without a result: it was interrupted.
+  void cancel(const AttemptId& attempt);
+  /// The last outcome disagrees with the status: ask again after retry_interval. False when the
+  /// check is not on the board.
+  [[nodiscard]] bool wants_retry(std::string_view check) const;
 
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).
   void resume(Instant now, Duration grace);
@@ -71,21 +74,35 @@ class StatusBoard {
   [[nodiscard]] std::shared_ptr<const Snapshot> latest() const;
 
  private:
-  struct Slot;
-  void publish_locked(Instant now, std::vector<Event>& events);
-  Slot* find_locked(std::string_view check);
-  void announce(const std::vector<Event>& events) const;
-  void fold_locked(Slot& slot, const Sample& sample, std::vector<Event>& events);
+  struct Slot {
+    std::shared_ptr<const CheckState> state;
+    /// Number of the attempt in flight; 0: none.
+    std::uint64_t open_attempt = 0;
+  };
+  using Events = std::vector<Event>;
 
+  [[nodiscard]] Slot* find_locked(std::string_view check);
+  /// The slot whose attempt in flight this is; closes the attempt. Null when it was closed before.
+  [[nodiscard]] Slot* close_locked(const AttemptId& attempt);
+  void fold_locked(Slot& slot, const Sample& sample, Events& events);
+  /// Puts a changed copy in place; `status_changed` asks for a new judgement.
+  void publish_locked(Instant now, bool status_changed, Events& events);
+  void judge_locked(Instant now, Events& events);
+  void latch_startup_locked();
+  void announce(const Events& events) const;
+
+  /// Guards everything below; held for microseconds.
   mutable std::mutex mutex_;
-  Listener listener_;
-  std::vector<std::unique_ptr<Slot>> slots_;
+  const Listener listener_;
+  std::vector<Slot> slots_;  // config order
+  std::map<std::string, std::size_t, std::less<>> index_;
   Snapshot draft_;
   std::shared_ptr<const Snapshot> latest_;
-  std::vector<Status> judged_;  // status per check as last announced, staleness included
+  bool configured_ = false;
   bool verdict_known_ = false;
-  bool ready_ = true;
+  bool ready_ = false;
   bool fail_open_ = false;
+  TimePoint next_judgement_ = TimePoint::max();
   std::uint64_t attempts_ = 0;
 };
 

@@ -16,6 +16,17 @@ struct Fold {
   bool internal = false;
 };
 
+/// The evidence is older than CheckSpec::stale_after(), or the thread has been silent for as long
+/// (contract §4.5, 4.8).
+[[nodiscard]] bool is_stale(const CheckState& state, TimePoint now);
+
+/// Turns a stale state into fail(stale), so that a later single failure can't show the old green
+/// again and `rise` successes are asked for. Changes nothing when it is fresh or has failed anyway.
+Fold expire(CheckState& state, Instant now);
+
+/// The state after a resume: nothing of it goes stale before `now + grace` (contract §4.9).
+void refresh(CheckState& state, Instant now, Duration grace);
+
 /// A check that was never asked.
 [[nodiscard]] CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created);
 

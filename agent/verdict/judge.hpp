@@ -33,11 +33,11 @@ struct Judgement {
   /// No check's thread shows a sign of life: every health endpoint answers 503 `internal`.
   bool stuck = false;
   std::vector<CheckJudgement> checks;
-  /// Until then the same snapshot judges the same (staleness, grace, mutes).
+  /// Until then the same snapshot judges the same (staleness, mutes).
   TimePoint valid_until{};
 };
 
-/// Pure: same arguments, same answer. `now` must not be before what the snapshot has seen.
+/// Pure: same arguments, same answer.
 [[nodiscard]] Judgement judge(const Snapshot& snapshot, TimePoint now);
 
 /// Indices of snapshot.checks, worst first: failing before warning before unknown before passing;

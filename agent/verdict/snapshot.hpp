@@ -38,6 +38,11 @@ struct Histogram {
   }
 };
 
+/// How late attempts start, in seconds (scheduler_delay_seconds).
+inline constexpr std::array<double, 10> delay_bounds{.0005, .001, .0025, .005, .01,
+                                                     .025,  .05,  .1,    .5,   1};
+using DelayHistogram = Histogram<delay_bounds.size()>;
+
 /// One finished attempt. The detail inside is already scrubbed and clean.
 struct Sample {
   Instant started;
@@ -73,14 +78,15 @@ struct CheckState {
 
   /// The last finished attempt, whatever it was (internal included).
   std::optional<Sample> last;
-  /// The last attempt that failed (internal included), kept for `output` while a streak grows.
   std::optional<WallTime> last_pass;  // finish of the last pass or warn
-  /// Start of the last attempt that was evidence (anything but internal); creation before that.
+  /// End of the last attempt that was evidence (anything but internal); creation before that.
   TimePoint evidence_at{};
   /// The check's thread was last seen alive: creation, start or end of an attempt.
   TimePoint alive_at{};
   bool ever_passed = false;    // one pass or warn: feeds the startup latch
   bool ever_finished = false;  // one attempt of any outcome
+  /// False for a check that a reload added: it counts from its first status on (contract §3).
+  bool counts_while_unknown = true;
 
   /// Monotonic end of a mute; absent: not muted.
   std::optional<TimePoint> muted_until;
@@ -101,9 +107,6 @@ struct Snapshot {
   bool draining = false;
   Instant draining_since;
   bool startup_latched = false;
-  /// After a resume the last status stands until this moment, however old (contract §4.9).
-  std::optional<TimePoint> grace_until;
-
   bool config_reload_ok = true;
   WallTime config_reload_success_at{};
   std::uint64_t resumes = 0;

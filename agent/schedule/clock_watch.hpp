@@ -1,0 +1,39 @@
+// Notices that the Machine was suspended or the process stopped (contract §4.9). Pure.
+#pragma once
+
+#include <vitals/time.hpp>
+
+namespace vitals {
+
+/// Wall clock against monotonic clock: a larger step between two looks is a resume.
+inline constexpr Duration clock_step_max{1'000};
+/// The scheduler woke this much later than it had asked for: the process did not run.
+inline constexpr Duration lateness_max{5'000};
+
+/// Fed at each wake-up; not thread-safe.
+class ClockWatch {
+ public:
+  explicit ClockWatch(Instant now) : last_(now), due_(now.mono) {}
+
+  /// The next look is planned for `due`.
+  void expect(TimePoint due) { due_ = due; }
+
+  /// A look: true when time went by without us since the last one.
+  bool resumed(Instant now) {
+    const auto mono = now.mono - last_.mono;
+    const auto wall = std::chrono::duration_cast<Elapsed>(now.wall - last_.wall);
+    const bool stepped = std::chrono::abs(wall - mono) > clock_step_max;
+    const bool was_late = late(now.mono);
+    last_ = now;
+    due_ = now.mono;
+    return stepped || was_late;
+  }
+
+  [[nodiscard]] bool late(TimePoint now) const { return now > due_ + lateness_max; }
+
+ private:
+  Instant last_;
+  TimePoint due_;
+};
+
+}  // namespace vitals

@@ -1,0 +1,73 @@
+// The keeper of time: closes attempts that overrun, announces staleness, notices a resume.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <vitals/time.hpp>
+
+#include "agent/schedule/clock_watch.hpp"
+#include "agent/schedule/thread.hpp"
+#include "agent/verdict/board.hpp"
+
+namespace vitals {
+
+/// Answers stand for at most this long after a resume (contract §4.9).
+inline constexpr Duration resume_grace{5'000};
+/// A probe may return this much after its deadline before the keeper speaks for it.
+inline constexpr Duration overrun_slack{50};
+/// How often the clocks are compared and staleness is looked for.
+inline constexpr Duration keeper_tick{500};
+
+/// One thread. All functions but start() and stop() may be called from any thread.
+class Keeper {
+ public:
+  explicit Keeper(StatusBoard& board);
+  ~Keeper();
+
+  /// `on_resume` restarts the checks; it is called without locks held, on the keeper's thread or on
+  /// a reader's, until stop().
+  [[nodiscard]] std::optional<Error> start(std::function<void()> on_resume);
+  void stop();
+
+  /// The attempt must be answered by `deadline`, or the keeper says timeout in its place.
+  void watch(const AttemptId& attempt, Instant started, TimePoint deadline);
+  void unwatch(const AttemptId& attempt);
+
+  /// For readers, before each answer: a reader may run before the keeper after a resume, and must
+  /// not show old results as stale then. Costs a lock and a comparison while the keeper is on time.
+  void look(Instant now);
+
+ private:
+  struct Watched {
+    AttemptId attempt;
+    Instant started;
+    TimePoint limit;
+  };
+  void run();
+  void resume(Instant now);
+  [[nodiscard]] std::vector<Watched> take_overdue_locked(TimePoint now);
+  [[nodiscard]] TimePoint next_wake_locked(TimePoint now) const;
+
+  StatusBoard& board_;
+  std::function<void()> on_resume_;
+  Thread thread_;
+
+  /// Guards everything below; held for microseconds.
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::map<std::uint64_t, Watched> watched_;  // by attempt number
+  ClockWatch clock_;
+  TimePoint planned_{};
+  /// A reader may declare one resume for each beat of the keeper, or a dead keeper would turn every
+  /// question after a pause into a resume, and old results would never go stale.
+  bool reader_declared_ = false;
+  bool running_ = false;
+};
+
+}  // namespace vitals

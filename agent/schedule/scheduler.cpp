@@ -1,0 +1,226 @@
+// The loop of a check's thread, and their common start and end.
+#include "agent/schedule/scheduler.hpp"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <atomic>
+#include <cstring>
+#include <random>
+#include <utility>
+
+#include <vitals/fd.hpp>
+
+#include "agent/schedule/attempt.hpp"
+#include "agent/schedule/thread.hpp"
+
+namespace vitals {
+
+TimePoint next_start(TimePoint started, TimePoint now, const CheckSpec& spec, bool retry,
+                     double draw) {
+  const auto interval = std::chrono::duration<double, std::milli>(spec.interval);
+  const auto delay = retry ? Elapsed(spec.retry_interval)
+                           : std::chrono::duration_cast<Elapsed>(interval * (1 + spec.jitter * draw));
+  return std::max(started + delay, now);
+}
+
+/// One check and its thread. The eventfd is the interrupt of its attempts and of its sleep.
+class Scheduler::Runner {
+ public:
+  Runner(Scheduler& scheduler, ConfiguredCheck check, Duration spread)
+      : scheduler_(scheduler),
+        board_(scheduler.board_),
+        keeper_(scheduler.keeper_),
+        spec_(std::move(check.spec)),
+        probe_(std::move(check.probe)),
+        secrets_(std::move(check.secrets)),
+        random_(std::random_device{}()),
+        next_(Clock::now() + first_delay(spread)) {}
+
+  std::optional<Error> start() {
+    wake_.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_) {
+      return Error{"no descriptor for check " + spec_->name + ": " + std::strerror(errno) +
+                   "; raise the limit of open files (ulimit -n) or configure fewer checks"};
+    }
+    auto thread = Thread::start("check " + spec_->name, [this] { run(); });
+    if (!thread) return thread.error();
+    thread_ = std::move(thread).value();
+    return std::nullopt;
+  }
+
+  void ask_to_stop() {
+    stopping_ = true;
+    interrupt();
+  }
+  void run_now() {
+    fresh_ = true;
+    interrupt();
+  }
+  /// The thread is at its end: join() returns at once.
+  [[nodiscard]] bool done() const { return done_; }
+  void join() { thread_.join(); }
+  void abandon() { thread_.abandon(); }
+  [[nodiscard]] const CheckSpec& spec() const { return *spec_; }
+
+ private:
+  Elapsed first_delay(Duration spread) {
+    std::uniform_int_distribution<Elapsed::rep> draw(0, Elapsed(spread).count());
+    return Elapsed(draw(random_));
+  }
+
+  void interrupt() const {
+    // Fails only when the counter is full, and then it is readable anyway.
+    static_cast<void>(eventfd_write(wake_.get(), 1));
+  }
+
+  void run() {
+    while (!stopping_) {
+      if (!sleep_until_next()) continue;
+      attempt();
+    }
+    done_ = true;
+  }
+
+  /// False when it was woken early: look at the flags again.
+  bool sleep_until_next() {
+    const Elapsed left = std::max(Elapsed::zero(), Elapsed(next_ - Clock::now()));
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+    const timespec wait{seconds.count(), (left - seconds).count()};
+    pollfd entry{wake_.get(), POLLIN, 0};
+    if (ppoll(&entry, 1, &wait, nullptr) <= 0) return Clock::now() >= next_;
+    eventfd_t ignored = 0;
+    eventfd_read(wake_.get(), &ignored);
+    if (fresh_) next_ = Clock::now();
+    return false;
+  }
+
+  void attempt() {
+    const bool drop = fresh_.exchange(false);
+    const Instant now = Instant::now();
+    scheduler_.note_delay(now.mono - next_);
+    const auto id = board_.begin(spec_->name, now);
+    if (!id) {
+      // Not on the board any more: a reload is about to stop this thread.
+      next_ = now.mono + spec_->interval;
+      return;
+    }
+    const Deadline deadline(now.mono + spec_->timeout, wake_.get());
+    keeper_.watch(*id, now, deadline.end());
+    Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now});
+    keeper_.unwatch(*id);
+    // An interrupted probe says anything: that is no evidence.
+    if (fresh_ || stopping_) {
+      board_.cancel(*id);
+    } else {
+      static_cast<void>(board_.finish(*id, std::move(sample)));
+    }
+    std::uniform_real_distribution<double> draw(-1, 1);
+    next_ = next_start(now.mono, Clock::now(), *spec_, board_.wants_retry(spec_->name),
+                       draw(random_));
+  }
+
+  Scheduler& scheduler_;
+  StatusBoard& board_;
+  Keeper& keeper_;
+  const std::shared_ptr<const CheckSpec> spec_;
+  const std::unique_ptr<Probe> probe_;
+  const std::shared_ptr<SecretSet> secrets_;
+  std::minstd_rand random_;
+  TimePoint next_;
+  Fd wake_;
+  Thread thread_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> fresh_{false};
+  std::atomic<bool> done_{false};
+};
+
+Scheduler::Scheduler(StatusBoard& board, Keeper& keeper) : board_(board), keeper_(keeper) {}
+
+Scheduler::~Scheduler() { stop(Duration(0)); }
+
+std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duration spread) {
+  std::map<std::string, std::unique_ptr<Runner>> next;
+  std::vector<std::unique_ptr<Runner>> starting;
+  std::vector<std::unique_ptr<Runner>> ending;
+  {
+    const std::lock_guard lock(mutex_);
+    for (ConfiguredCheck& check : checks) {
+      const std::string name = check.spec->name;
+      const auto running = runners_.find(name);
+      if (running != runners_.end() &&
+          running->second->spec().fingerprint == check.spec->fingerprint) {
+        next.emplace(name, std::move(running->second));
+        continue;
+      }
+      starting.push_back(std::make_unique<Runner>(*this, std::move(check), spread));
+    }
+    for (auto& [name, runner] : runners_) {
+      if (runner) ending.push_back(std::move(runner));
+    }
+    runners_ = std::move(next);
+  }
+  retire(std::move(ending), Duration(0));
+  for (auto& runner : starting) {
+    if (auto error = runner->start()) return error;
+    const std::lock_guard lock(mutex_);
+    const std::string name = runner->spec().name;
+    runners_.emplace(name, std::move(runner));
+  }
+  return std::nullopt;
+}
+
+void Scheduler::run_all_now() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, runner] : runners_) runner->run_now();
+}
+
+bool Scheduler::stop(Duration limit) {
+  std::vector<std::unique_ptr<Runner>> ending;
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [name, runner] : runners_) ending.push_back(std::move(runner));
+    runners_.clear();
+  }
+  retire(std::move(ending), limit);
+  retire(std::exchange(hanging_, {}), Duration(0));
+  const bool clean = hanging_.empty();
+  for (auto& runner : hanging_) {
+    runner->abandon();
+    // Its thread still uses it: freed by the end of the process.
+    static_cast<void>(runner.release());
+  }
+  hanging_.clear();
+  return clean;
+}
+
+void Scheduler::retire(std::vector<std::unique_ptr<Runner>> runners, Duration limit) {
+  // An interrupted probe is back within a few milliseconds; one that hangs is left behind.
+  constexpr Duration usual_return{100};
+  const TimePoint end = Clock::now() + std::max(limit, usual_return);
+  for (const auto& runner : runners) runner->ask_to_stop();
+  for (auto& runner : runners) {
+    while (!runner->done() && Clock::now() < end) {
+      constexpr timespec pause{0, 500'000};
+      nanosleep(&pause, nullptr);
+    }
+    if (runner->done()) {
+      runner->join();
+    } else {
+      hanging_.push_back(std::move(runner));
+    }
+  }
+}
+
+void Scheduler::note_delay(Elapsed delay) {
+  const std::chrono::duration<double> seconds = std::max(Elapsed::zero(), delay);
+  const std::lock_guard lock(delays_mutex_);
+  delays_.observe(seconds.count(), delay_bounds);
+}
+
+DelayHistogram Scheduler::delays() const {
+  const std::lock_guard lock(delays_mutex_);
+  return delays_;
+}
+
+}  // namespace vitals

@@ -1,0 +1,68 @@
+// One thread per check: waits, asks, reports to the board, and waits again (contract §4.1).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <vitals/check.hpp>
+
+#include "agent/config/config.hpp"
+#include "agent/schedule/keeper.hpp"
+#include "agent/verdict/board.hpp"
+
+namespace vitals {
+
+/// First runs are spread over this much time, so that 1,000 checks don't start as one.
+inline constexpr Duration first_run_spread{1'000};
+
+/// When the next attempt starts, counted from start to start. `draw` in [-1, 1] is this round's
+/// random number; a retry comes after exactly retry_interval. Runs that were missed are dropped: a
+/// start that lies in the past becomes `now`. Pure.
+[[nodiscard]] TimePoint next_start(TimePoint started, TimePoint now, const CheckSpec& spec,
+                                   bool retry, double draw);
+
+/// Owns the probes and their threads; board and keeper outlive it. Called from one thread, but for
+/// run_all_now() and delays(), which any thread may call.
+class Scheduler {
+ public:
+  Scheduler(StatusBoard& board, Keeper& keeper);
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// Runs exactly these checks from now on: one with the fingerprint of a running one leaves that
+  /// one alone, others stop and start, at a random point of `spread`. The board must have them
+  /// already. The error says that the system gives no more threads or descriptors.
+  [[nodiscard]] std::optional<Error> run(std::vector<ConfiguredCheck> checks, Duration spread);
+
+  /// Interrupts attempts in flight, drops kept connections and asks every check at once (resume).
+  void run_all_now();
+
+  /// Interrupts and joins all threads. Those that hang in a library beyond `limit` are left behind
+  /// with their probes; false then, and the process should end.
+  bool stop(Duration limit);
+
+  [[nodiscard]] DelayHistogram delays() const;
+
+ private:
+  class Runner;
+  void note_delay(Elapsed delay);
+  void retire(std::vector<std::unique_ptr<Runner>> runners, Duration limit);
+
+  StatusBoard& board_;
+  Keeper& keeper_;
+  /// Guards runners_ between the owner and a resume.
+  mutable std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<Runner>> runners_;
+  /// Runners that a reload or stop ended while their probe hung; never freed before they return.
+  std::vector<std::unique_ptr<Runner>> hanging_;
+  /// Guards delays_ between the checks' threads and a scrape; held for nanoseconds.
+  mutable std::mutex delays_mutex_;
+  DelayHistogram delays_;
+};
+
+}  // namespace vitals

@@ -1,0 +1,304 @@
+// The board: folds samples under one mutex and publishes what readers see.
+#include "agent/verdict/board.hpp"
+
+#include <utility>
+
+namespace vitals {
+namespace {
+
+Event transition_event(const CheckState& before, const CheckState& after, Instant now) {
+  Event event;
+  event.type = Event::Type::transition;
+  event.check = after.spec->name;
+  event.from = before.status;
+  event.to = after.status;
+  event.reason = after.reason;
+  event.detail = after.detail;
+  event.since = now.mono - before.since.mono;
+  event.impact = after.spec->impact;
+  if (after.last) event.duration = after.last->duration();
+  return event;
+}
+
+Event failure_event(Event::Type type, const CheckState& state, const Sample& sample) {
+  Event event;
+  event.type = type;
+  event.check = state.spec->name;
+  event.from = event.to = state.status;
+  event.reason = sample.result.reason;
+  event.detail = sample.result.detail;
+  event.duration = sample.duration();
+  event.impact = state.spec->impact;
+  return event;
+}
+
+/// The check that decides the verdict, for its log line.
+void explain_verdict(const Snapshot& snapshot, const Judgement& judgement, Event& event) {
+  if (judgement.draining) {
+    event.detail = "draining";
+    return;
+  }
+  if (judgement.verdict == Status::pass) return;
+  for (const std::size_t i : worst_first(snapshot, judgement)) {
+    const CheckJudgement& check = judgement.checks[i];
+    if (!check.counts || check.status == Status::pass) continue;
+    event.reason = check.reason;
+    event.detail = snapshot.checks[i]->spec->name + ": " + std::string(check.detail);
+    return;
+  }
+}
+
+bool every_status_known(const Snapshot& snapshot, const Judgement& judgement) {
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    if (judgement.checks[i].counts && judgement.checks[i].status == Status::unknown) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+StatusBoard::StatusBoard(Instant started, Listener listener) : listener_(std::move(listener)) {
+  draft_.started = started;
+  draft_.verdict_since = started;
+  draft_.config_reload_success_at = started.wall;
+  latest_ = std::make_shared<const Snapshot>(draft_);
+}
+
+void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>& specs,
+                             SharedRule rule, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<Slot> slots;
+    std::map<std::string, std::size_t, std::less<>> index;
+    for (const auto& spec : specs) {
+      Slot slot;
+      Slot* const before = find_locked(spec->name);
+      if (before != nullptr && before->state->spec->fingerprint == spec->fingerprint) {
+        slot = *before;
+      } else {
+        auto state = fresh_state(spec, now);
+        state.counts_while_unknown = !configured_;
+        slot.state = std::make_shared<const CheckState>(std::move(state));
+      }
+      index.emplace(spec->name, slots.size());
+      slots.push_back(std::move(slot));
+    }
+    slots_ = std::move(slots);
+    index_ = std::move(index);
+    configured_ = true;
+    draft_.shared_rule = rule;
+    publish_locked(now, true, events);
+  }
+  announce(events);
+}
+
+void StatusBoard::note_reload(bool ok, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    draft_.config_reload_ok = ok;
+    if (ok) draft_.config_reload_success_at = now.wall;
+    publish_locked(now, false, events);
+  }
+  announce(events);
+}
+
+std::optional<AttemptId> StatusBoard::begin(std::string_view check, Instant now) {
+  const std::lock_guard lock(mutex_);
+  Slot* const slot = find_locked(check);
+  if (slot == nullptr) return std::nullopt;
+  // Not published: readers learn of it with the result, long before it could matter to them.
+  auto state = std::make_shared<CheckState>(*slot->state);
+  state->alive_at = now.mono;
+  slot->state = std::move(state);
+  slot->open_attempt = ++attempts_;
+  return AttemptId{std::string(check), slot->open_attempt};
+}
+
+bool StatusBoard::finish(const AttemptId& attempt, Sample sample) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = close_locked(attempt);
+    if (slot == nullptr) return false;
+    fold_locked(*slot, sample, events);
+  }
+  announce(events);
+  return true;
+}
+
+void StatusBoard::overrun(const AttemptId& attempt, Instant started, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = close_locked(attempt);
+    if (slot == nullptr) return;
+    const TimePoint alive_at = slot->state->alive_at;
+    const Sample sample{started, now, failed(Reason::timeout, "no answer within the timeout")};
+    fold_locked(*slot, sample, events);
+    // The keeper spoke, not the check's thread: that one has shown no sign of life.
+    auto state = std::make_shared<CheckState>(*slot->state);
+    state->alive_at = alive_at;
+    slot->state = std::move(state);
+    publish_locked(now, false, events);
+  }
+  announce(events);
+}
+
+void StatusBoard::cancel(const AttemptId& attempt) {
+  const std::lock_guard lock(mutex_);
+  static_cast<void>(close_locked(attempt));
+}
+
+bool StatusBoard::wants_retry(std::string_view check) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = index_.find(check);
+  return found != index_.end() && disagrees(*slots_[found->second].state);
+}
+
+void StatusBoard::resume(Instant now, Duration grace) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Slot& slot : slots_) {
+      slot.open_attempt = 0;
+      auto state = std::make_shared<CheckState>(*slot.state);
+      refresh(*state, now, grace);
+      slot.state = std::move(state);
+    }
+    ++draft_.resumes;
+    Event event;
+    event.type = Event::Type::resumed;
+    events.push_back(std::move(event));
+    publish_locked(now, true, events);
+  }
+  announce(events);
+}
+
+void StatusBoard::set_draining(bool draining, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    if (draft_.draining == draining) return;
+    draft_.draining = draining;
+    draft_.draining_since = now;
+    publish_locked(now, true, events);
+  }
+  announce(events);
+}
+
+void StatusBoard::tick(Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    bool changed = now.mono >= next_judgement_;
+    for (Slot& slot : slots_) {
+      if (!is_stale(*slot.state, now.mono) || slot.state->status == Status::fail) continue;
+      auto state = std::make_shared<CheckState>(*slot.state);
+      expire(*state, now);
+      events.push_back(transition_event(*slot.state, *state, now));
+      slot.state = std::move(state);
+      changed = true;
+    }
+    if (!changed) return;
+    publish_locked(now, true, events);
+  }
+  announce(events);
+}
+
+std::shared_ptr<const Snapshot> StatusBoard::latest() const {
+  const std::lock_guard lock(mutex_);
+  return latest_;
+}
+
+StatusBoard::Slot* StatusBoard::find_locked(std::string_view check) {
+  const auto found = index_.find(check);
+  return found == index_.end() ? nullptr : &slots_[found->second];
+}
+
+StatusBoard::Slot* StatusBoard::close_locked(const AttemptId& attempt) {
+  Slot* const slot = find_locked(attempt.check);
+  if (slot == nullptr || slot->open_attempt != attempt.number) return nullptr;
+  slot->open_attempt = 0;
+  return slot;
+}
+
+void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) {
+  auto state = std::make_shared<CheckState>(*slot.state);
+  const Status expired_from = state->status;
+  const Fold stale = expire(*state, sample.started);
+  Fold fold = apply_sample(*state, sample);
+  if (stale.from && !fold.from) fold.from = expired_from;
+  if (fold.from) {
+    events.push_back(transition_event(*slot.state, *state, sample.finished));
+  } else if (fold.first_failure) {
+    events.push_back(failure_event(Event::Type::first_failure, *state, sample));
+  }
+  if (fold.internal) events.push_back(failure_event(Event::Type::internal, *state, sample));
+  slot.state = std::move(state);
+  publish_locked(sample.finished, fold.from.has_value() || !draft_.startup_latched, events);
+}
+
+void StatusBoard::publish_locked(Instant now, bool status_changed, Events& events) {
+  ++draft_.generation;
+  draft_.checks.clear();
+  draft_.checks.reserve(slots_.size());
+  for (const Slot& slot : slots_) draft_.checks.push_back(slot.state);
+  if (configured_ && !draft_.startup_latched) latch_startup_locked();
+  if (status_changed) judge_locked(now, events);
+  latest_ = std::make_shared<const Snapshot>(draft_);
+}
+
+void StatusBoard::latch_startup_locked() {
+  bool any_startup = false;
+  bool all_passed = true;
+  bool all_asked = true;
+  for (const Slot& slot : slots_) {
+    any_startup = any_startup || slot.state->spec->startup;
+    all_passed = all_passed && (!slot.state->spec->startup || slot.state->ever_passed);
+    all_asked = all_asked && slot.state->ever_finished;
+  }
+  draft_.startup_latched = any_startup ? all_passed : all_asked;
+}
+
+void StatusBoard::judge_locked(Instant now, Events& events) {
+  const Judgement judgement = judge(draft_, now.mono);
+  next_judgement_ = judgement.valid_until;
+  const bool known = verdict_known_ || judgement.draining || every_status_known(draft_, judgement);
+  if (known && (!verdict_known_ || judgement.verdict != draft_.verdict)) {
+    Event event;
+    event.type = Event::Type::verdict;
+    event.from = verdict_known_ ? draft_.verdict : Status::unknown;
+    event.to = judgement.verdict;
+    event.since = now.mono - draft_.verdict_since.mono;
+    explain_verdict(draft_, judgement, event);
+    events.push_back(std::move(event));
+    if (verdict_known_) {
+      ++draft_.verdict_transitions[static_cast<std::size_t>(draft_.verdict)]
+                                  [static_cast<std::size_t>(judgement.verdict)];
+    }
+    draft_.verdict_since = now;
+  }
+  draft_.verdict = judgement.verdict;
+  verdict_known_ = known;
+  if (judgement.ready != ready_) {
+    Event event;
+    event.type = Event::Type::ready;
+    event.on = ready_ = judgement.ready;
+    events.push_back(std::move(event));
+  }
+  if (judgement.fail_open != fail_open_) {
+    Event event;
+    event.type = Event::Type::fail_open;
+    event.on = fail_open_ = judgement.fail_open;
+    events.push_back(std::move(event));
+  }
+}
+
+void StatusBoard::announce(const Events& events) const {
+  if (!listener_) return;
+  for (const Event& event : events) listener_(event);
+}
+
+}  // namespace vitals

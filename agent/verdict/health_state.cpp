@@ -1,0 +1,120 @@
+// Thresholds: how one sample moves the state of its check.
+#include "agent/verdict/health_state.hpp"
+
+#include <utility>
+
+#include <vitals/text.hpp>
+
+namespace vitals {
+namespace {
+
+void change_status(CheckState& state, Status to, Instant at, Fold& fold) {
+  if (state.status == to) return;
+  const auto from = static_cast<std::size_t>(state.status);
+  ++state.counters.transitions[from][static_cast<std::size_t>(to)];
+  fold.from = state.status;
+  state.status = to;
+  state.since = at;
+}
+
+void count(CheckState& state, const Sample& sample) {
+  const auto outcome = static_cast<std::size_t>(sample.result.outcome);
+  ++state.counters.attempts[outcome];
+  if (sample.result.outcome == Outcome::fail) {
+    ++state.counters.failures[static_cast<std::size_t>(sample.result.reason)];
+  }
+  const std::chrono::duration<double> seconds = sample.duration();
+  state.counters.durations.observe(seconds.count(), duration_bounds);
+}
+
+void explain(CheckState& state, const ProbeResult& result) {
+  state.reason = result.reason;
+  state.detail = result.detail;
+}
+
+void apply_success(CheckState& state, const Sample& sample, Fold& fold) {
+  state.failures_in_a_row = 0;
+  ++state.successes_in_a_row;
+  state.last_pass = sample.finished.wall;
+  state.ever_passed = true;
+  if (state.status == Status::fail && state.successes_in_a_row < state.spec->rise) return;
+  change_status(state, to_status(sample.result.outcome), sample.finished, fold);
+  explain(state, sample.result);
+}
+
+void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
+  state.successes_in_a_row = 0;
+  ++state.failures_in_a_row;
+  fold.first_failure = state.failures_in_a_row == 1;
+  if (sample.result.decisive || state.failures_in_a_row >= state.spec->fall) {
+    change_status(state, Status::fail, sample.finished, fold);
+  }
+  // A check that still counts as passing keeps saying why it passes; the streak is shown beside it.
+  if (state.status == Status::fail || state.status == Status::unknown) {
+    explain(state, sample.result);
+  }
+}
+
+}  // namespace
+
+CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
+  CheckState state;
+  state.spec = std::move(spec);
+  state.since = created;
+  state.evidence_at = created.mono;
+  state.alive_at = created.mono;
+  return state;
+}
+
+bool is_stale(const CheckState& state, TimePoint now) {
+  const auto limit = state.spec->stale_after();
+  return now > state.evidence_at + limit || now > state.alive_at + limit;
+}
+
+Fold expire(CheckState& state, Instant now) {
+  Fold fold;
+  if (state.status == Status::fail || !is_stale(state, now.mono)) return fold;
+  const auto age =
+      std::chrono::duration_cast<std::chrono::seconds>(now.mono - state.evidence_at).count();
+  std::string detail = "no result for " + human_duration(age);
+  if (state.last && state.last->result.reason == Reason::internal) {
+    detail += "; " + state.last->result.detail;
+  }
+  change_status(state, Status::fail, now, fold);
+  state.successes_in_a_row = 0;
+  state.reason = Reason::stale;
+  state.detail = std::move(detail);
+  return fold;
+}
+
+void refresh(CheckState& state, Instant now, Duration grace) {
+  const TimePoint oldest = now.mono + grace - state.spec->stale_after();
+  state.evidence_at = std::max(state.evidence_at, oldest);
+  state.alive_at = std::max(state.alive_at, oldest);
+}
+
+Fold apply_sample(CheckState& state, const Sample& sample) {
+  Fold fold;
+  count(state, sample);
+  state.last = sample;
+  state.ever_finished = true;
+  state.alive_at = sample.finished.mono;
+  if (sample.result.reason == Reason::internal) {
+    fold.internal = true;
+    if (state.status == Status::unknown) explain(state, sample.result);
+    return fold;
+  }
+  state.evidence_at = sample.finished.mono;
+  if (sample.result.outcome == Outcome::fail) {
+    apply_failure(state, sample, fold);
+  } else {
+    apply_success(state, sample, fold);
+  }
+  return fold;
+}
+
+bool disagrees(const CheckState& state) {
+  return state.status == Status::fail ? state.successes_in_a_row > 0 : state.failures_in_a_row > 0;
+}
+
+}  // namespace vitals

@@ -1,0 +1,171 @@
+// The verdict and readiness at one moment.
+#include "agent/verdict/judge.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "agent/verdict/health_state.hpp"
+
+namespace vitals {
+namespace {
+
+using Index = std::map<std::string_view, std::size_t, std::less<>>;
+
+Index index_parents(const Snapshot& snapshot) {
+  Index index;
+  const bool any = std::any_of(snapshot.checks.begin(), snapshot.checks.end(),
+                               [](const auto& check) { return !check->spec->parent.empty(); });
+  if (!any) return index;
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    index.emplace(snapshot.checks[i]->spec->name, i);
+  }
+  return index;
+}
+
+CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
+  CheckJudgement judgement;
+  judgement.status = state.status;
+  judgement.reason = state.reason;
+  judgement.detail = state.detail;
+  judgement.stale = is_stale(state, now);
+  if (judgement.stale && state.reason != Reason::stale) {
+    judgement.status = Status::fail;
+    judgement.reason = Reason::stale;
+    judgement.detail = "no result for more than three intervals";
+  }
+  judgement.muted = state.muted_until && now < *state.muted_until;
+  return judgement;
+}
+
+void judge_counting(const CheckState& state, CheckJudgement& judgement) {
+  const bool silent_newcomer =
+      judgement.status == Status::unknown && !state.counts_while_unknown;
+  judgement.counts = state.spec->impact != Impact::info && !judgement.muted &&
+                     judgement.suppressed_by.empty() && !silent_newcomer;
+}
+
+void suppress_children(const Snapshot& snapshot, Judgement& judgement) {
+  const Index index = index_parents(snapshot);
+  if (index.empty()) return;
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    const auto parent = index.find(snapshot.checks[i]->spec->parent);
+    if (parent == index.end()) continue;
+    if (judgement.checks[parent->second].status == Status::fail) {
+      judgement.checks[i].suppressed_by = parent->first;
+    }
+  }
+}
+
+Status worse(Status a, Status b) {
+  const auto rank = [](Status s) {
+    return s == Status::fail ? 2 : s == Status::warn ? 1 : 0;
+  };
+  return rank(a) >= rank(b) ? a : b;
+}
+
+/// What one counting check makes of the verdict (contract §4.7).
+Status contribution(Impact impact, Status status) {
+  switch (status) {
+    case Status::pass:
+      return Status::pass;
+    case Status::warn:
+      return Status::warn;
+    case Status::fail:
+    case Status::unknown:
+      return impact == Impact::critical ? Status::fail : Status::warn;
+  }
+  VITALS_ASSERT(false);
+  return Status::fail;
+}
+
+void judge_machine(const Snapshot& snapshot, Judgement& judgement) {
+  bool local_failure = false;
+  bool shared_failure = false;
+  judgement.verdict = Status::pass;
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    const CheckSpec& spec = *snapshot.checks[i]->spec;
+    const CheckJudgement& check = judgement.checks[i];
+    const bool fails = check.status == Status::fail;
+    if (spec.live && fails && !check.muted && check.suppressed_by.empty()) judgement.live = false;
+    if (!check.counts) continue;
+    judgement.verdict = worse(judgement.verdict, contribution(spec.impact, check.status));
+    if (!fails || spec.impact != Impact::critical) continue;
+    (spec.scope == Scope::local ? local_failure : shared_failure) = true;
+  }
+  judgement.draining = snapshot.draining;
+  judgement.startup = snapshot.startup_latched;
+  if (snapshot.draining || judgement.stuck) judgement.verdict = Status::fail;
+  if (judgement.stuck) judgement.live = judgement.startup = false;
+
+  const bool fit = !snapshot.draining && snapshot.startup_latched && !judgement.stuck &&
+                   !local_failure;
+  const bool gated = shared_failure && snapshot.shared_rule == SharedRule::gate;
+  judgement.ready = fit && !gated;
+  judgement.fail_open = judgement.ready && shared_failure;
+}
+
+TimePoint first_change_after(const Snapshot& snapshot, TimePoint now) {
+  TimePoint first = TimePoint::max();
+  const auto consider = [&](TimePoint moment) {
+    if (moment >= now) first = std::min(first, moment);
+  };
+  for (const auto& state : snapshot.checks) {
+    const auto limit = state->spec->stale_after();
+    consider(std::min(state->evidence_at, state->alive_at) + limit);
+    consider(state->alive_at + limit);
+    if (state->muted_until) consider(*state->muted_until);
+  }
+  return first;
+}
+
+}  // namespace
+
+Judgement judge(const Snapshot& snapshot, TimePoint now) {
+  Judgement judgement;
+  judgement.checks.reserve(snapshot.checks.size());
+  bool anyone_alive = snapshot.checks.empty();
+  for (const auto& state : snapshot.checks) {
+    judgement.checks.push_back(judge_alone(*state, now));
+    anyone_alive = anyone_alive || now <= state->alive_at + state->spec->stale_after();
+  }
+  judgement.stuck = !anyone_alive;
+  suppress_children(snapshot, judgement);
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    judge_counting(*snapshot.checks[i], judgement.checks[i]);
+  }
+  judge_machine(snapshot, judgement);
+  judgement.valid_until = first_change_after(snapshot, now);
+  return judgement;
+}
+
+std::vector<std::size_t> worst_first(const Snapshot& snapshot, const Judgement& judgement) {
+  const auto status_rank = [](Status status) {
+    switch (status) {
+      case Status::fail:
+        return 0;
+      case Status::warn:
+        return 1;
+      case Status::unknown:
+        return 2;
+      case Status::pass:
+        return 3;
+    }
+    VITALS_ASSERT(false);
+    return 0;
+  };
+  std::vector<std::size_t> order(snapshot.checks.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const CheckJudgement& left = judgement.checks[a];
+    const CheckJudgement& right = judgement.checks[b];
+    if (left.status != right.status) return status_rank(left.status) < status_rank(right.status);
+    if (left.counts != right.counts) return left.counts;
+    const CheckSpec& left_spec = *snapshot.checks[a]->spec;
+    const CheckSpec& right_spec = *snapshot.checks[b]->spec;
+    if (left_spec.impact != right_spec.impact) return left_spec.impact < right_spec.impact;
+    return left_spec.name < right_spec.name;
+  });
+  return order;
+}
+
+}  // namespace vitals
