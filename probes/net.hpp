@@ -5,9 +5,11 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <vitals/fd.hpp>
@@ -44,6 +46,9 @@ struct Endpoint {
 /// "host:port", "[v6]:port". The error says what is wrong and shows the form.
 [[nodiscard]] Result<Endpoint> parse_host_port(std::string_view text);
 
+/// For the label `target`: "tcp://host:port"; a Unix socket is "unix:/path" whatever the scheme.
+[[nodiscard]] std::string target_text(std::string_view scheme, const Endpoint& endpoint);
+
 /// A URL in its parts (RFC 3986), percent-decoded where noted.
 struct Url {
   std::string scheme;    // lower case
@@ -56,7 +61,10 @@ struct Url {
   std::string query;       // raw, without '?'
   std::vector<std::pair<std::string, std::string>> parameters;  // decoded query
 };
+/// Needs scheme and "://". Host and port may be missing (`unix:///run/redis.sock`); whether that is
+/// a mistake is for the kind to say. The error shows no part of the text: it may hold a password.
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
+/// Bytes for each %XX; a % without two hex digits stays as it is.
 [[nodiscard]] std::string percent_decode(std::string_view text);
 
 struct Address {
@@ -77,28 +85,43 @@ enum class Wait { ready, timeout, interrupted };
 /// deadline, or its interrupt.
 [[nodiscard]] Wait wait_for(int fd, short events, const Deadline& deadline);
 
+/// Where names are looked up. A resolv.conf may name a server's port as "[127.0.0.1]:5353".
+struct ResolverFiles {
+  std::string hosts = "/etc/hosts";
+  std::string resolv_conf = "/etc/resolv.conf";
+};
+
 /// All addresses of a name in RFC 8305 order (families interleaved, IPv6 first). Numeric hosts
 /// and localhost (RFC 6761) ask nobody; otherwise /etc/hosts, then the name servers of
 /// /etc/resolv.conf as it is now, through c-ares with time-outs cut from the deadline. Failure
-/// reason is always dns (also for silent name servers), or timeout when interrupted.
+/// reason is always dns (also for silent name servers), or timeout when interrupted. The files are
+/// read anew on each call.
 [[nodiscard]] NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily family,
-                                                      const Deadline& deadline);
+                                                      const Deadline& deadline,
+                                                      const ResolverFiles& files = {});
+
+/// The address a numeric host stands for (also "fe80::1%eth0"); nothing for a name.
+[[nodiscard]] std::optional<Address> numeric_address(std::string_view host, std::uint16_t port);
 
 struct Connected {
   Fd fd;  // non-blocking, close-on-exec, TCP_NODELAY
   Address peer;
 };
 /// Happy eyeballs (RFC 8305): tries all addresses, a new one every 250 ms or on failure, first
-/// connected wins. Failure: refused, unreachable, reset, connect_timeout (all were silent) – the
-/// one that says most; detail names the address.
+/// connected wins. Failure: the one that says most of refused, reset, unreachable (by a router),
+/// connect_timeout (silence), unreachable (no route from here); detail names the address.
 [[nodiscard]] NetResult<Connected> connect_any(std::span<const Address> addresses,
                                                const Deadline& deadline);
 
 /// resolve() + connect_any() with their phases noted; a Unix endpoint has the phase connect alone.
 [[nodiscard]] NetResult<Connected> open(const Endpoint& endpoint, IpFamily family,
-                                        const Deadline& deadline, PhaseTimes& phases);
+                                        const Deadline& deadline, PhaseTimes& phases,
+                                        const ResolverFiles& files = {});
 
-/// Reason and text for an errno of a socket call ("connection refused").
+/// Reason and text for an errno of a socket call: "connect: connection refused".
 [[nodiscard]] Failure from_errno(int error, std::string_view doing);
+
+/// What a step returns that saw the interrupt: nobody will look at it.
+[[nodiscard]] inline Failure interrupted() { return {Reason::timeout, "interrupted"}; }
 
 }  // namespace vitals::net

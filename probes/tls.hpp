@@ -13,6 +13,7 @@
 #include "probes/net.hpp"
 
 struct ssl_ctx_st;
+struct ssl_session_st;
 struct ssl_st;
 
 namespace vitals::tls {
@@ -53,12 +54,15 @@ using SslHandle = std::unique_ptr<ssl_st, SslFree>;
 /// What the handshake showed.
 struct Peer {
   std::string version;  // "TLSv1.3"
-  std::optional<WallTime> not_after;  // earliest of the chain the peer sent
+  /// Earliest of the chain that was verified; of what the peer sent with verify = false; of the
+  /// peer's own certificate on a resumed session.
+  std::optional<WallTime> not_after;
+  bool resumed = false;
 };
 
 /// Client handshake on a connected non-blocking socket. SNI and host name check use
 /// settings.server_name or `host` (IP addresses are checked as such). Failure: tls, tls_verify,
-/// tls_expired, reset, timeout.
+/// tls_expired, reset, timeout. The session frees its ssl before the caller closes `fd`.
 struct Session {
   SslHandle ssl;
   Peer peer;
@@ -67,12 +71,39 @@ struct Session {
                                                 const TlsSettings& settings, int fd,
                                                 const std::string& host, const Deadline& deadline);
 
+/// The TLS side of one probe: keeps its context (made again when the CA, certificate or key file
+/// changes) and its last session, so that most handshakes are short ones. Resumption hides nothing
+/// for long: every `full_handshake_every`-th handshake at least is a full one, a failed one is
+/// always followed by a full one, and peer.not_after is known on each. Not thread-safe.
+class Client {
+ public:
+  static constexpr int full_handshake_every = 10;
+
+  explicit Client(TlsSettings settings);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  [[nodiscard]] const TlsSettings& settings() const;
+  /// The context as of now; stats the files it was made from.
+  [[nodiscard]] net::NetResult<ContextHandle> context();
+  /// As the free function, with resumption. Failure may also be `internal` (see make_context).
+  /// The session must not outlive this client.
+  [[nodiscard]] net::NetResult<Session> handshake(int fd, const std::string& host,
+                                                  const Deadline& deadline);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 /// Reads the facts of an established connection; `ssl` is not owned.
 [[nodiscard]] Peer peer_of(const ssl_st* ssl);
 
-/// Reason and text for a failed verification or handshake: pass SSL_get_verify_result and the
-/// error queue's last code.
-[[nodiscard]] net::Failure handshake_failure(long verify_result, unsigned long openssl_error);
+/// Reason and text for a failed verification or handshake: pass SSL_get_verify_result, the error
+/// queue's last code, and the name that was asked for.
+[[nodiscard]] net::Failure handshake_failure(long verify_result, unsigned long openssl_error,
+                                             std::string_view host = {});
 
 /// Adds the TLS measurements to a result, and turns a pass into warn(cert_expiring) when the
 /// certificate ends within settings.cert_warn of `now` (fail tls_expired when it has ended and

@@ -1,0 +1,43 @@
+// Makes the list of kinds.hpp into a table, and gathers what the probes' libraries want and are.
+#include "probes/registry.hpp"
+
+#include <array>
+
+#include "probes/libraries.hpp"
+
+namespace vitals {
+
+#define KIND(name) const KindSpec& name##_kind();
+#include "probes/kinds.hpp"
+#undef KIND
+
+std::span<const KindSpec* const> all_kinds() {
+  static const std::array kinds{
+#define KIND(name) &name##_kind(),
+#include "probes/kinds.hpp"
+#undef KIND
+  };
+  return kinds;
+}
+
+const KindSpec* find_kind(std::string_view name) {
+  for (const KindSpec* kind : all_kinds()) {
+    if (kind->name == name) return kind;
+  }
+  return nullptr;
+}
+
+void initialise_probe_libraries() {
+  // OpenSSL first: the others would initialise it their way.
+  initialise_tls();
+  initialise_resolver();
+  initialise_http();
+}
+
+std::span<const LibraryVersion> library_versions() {
+  static const std::array versions{tls_version(),   curl_version(),  resolver_version(),
+                                   libpq_version(), hiredis_version(), regex_version()};
+  return versions;
+}
+
+}  // namespace vitals

@@ -1,0 +1,29 @@
+// Reading and writing a connection, plain or TLS, under a deadline.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "probes/net.hpp"
+#include "probes/tls.hpp"
+
+namespace vitals::net {
+
+/// A connection: owns its socket (non-blocking) and the TLS session on it, if there is one.
+struct Stream {
+  Fd fd;
+  tls::SslHandle ssl;  // null: plain
+};
+
+/// Blocks until at least one byte is there; returns how many were put into `buffer` (not empty),
+/// 0 when the peer closed in order. Failure: reset, timeout, tls, or timeout when interrupted.
+[[nodiscard]] NetResult<std::size_t> read_some(const Stream& stream, std::span<char> buffer,
+                                               const Deadline& deadline);
+
+/// Blocks until all is handed to the kernel. Failure as for read_some.
+[[nodiscard]] std::optional<Failure> write_all(const Stream& stream, std::string_view data,
+                                               const Deadline& deadline);
+
+}  // namespace vitals::net
