@@ -1,0 +1,28 @@
+# The libraries that deps.sh built: headers as system headers, archives in link order.
+set(flavour "")
+if(VITALS_SANITIZE MATCHES "thread")
+  set(flavour --tsan)  # TSan sees no synchronisation in code it did not compile
+endif()
+execute_process(COMMAND "${CMAKE_SOURCE_DIR}/cmake/deps.sh" ${flavour} --path
+  OUTPUT_VARIABLE prefix OUTPUT_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "cmake/deps.sh could not say where the libraries are; its reason is above.")
+endif()
+if(NOT EXISTS "${prefix}/versions.txt")
+  message(FATAL_ERROR "The libraries are not built yet (${prefix} is not there).\n"
+                      "Build them once with: cmake/deps.sh ${flavour}   (./dev does it by itself)")
+endif()
+set(VITALS_DEPENDENCIES "${prefix}")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  "${CMAKE_SOURCE_DIR}/cmake/deps.sh" "${prefix}/versions.txt")
+
+find_package(Threads REQUIRED)
+add_library(vitals_dependencies INTERFACE)
+target_include_directories(vitals_dependencies SYSTEM INTERFACE "${prefix}/include")
+target_compile_definitions(vitals_dependencies INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
+  PCRE2_CODE_UNIT_WIDTH=8)
+foreach(library curl pq pgcommon_shlib pgport_shlib hiredis_ssl hiredis ssl crypto cares
+                prometheus-cpp-core pcre2-8)
+  target_link_libraries(vitals_dependencies INTERFACE "${prefix}/lib/lib${library}.a")
+endforeach()
+target_link_libraries(vitals_dependencies INTERFACE Threads::Threads)
