@@ -39,7 +39,8 @@ struct Endpoint {
   [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
   /// "host:port", "[v6]:port" or "unix:/path".
   [[nodiscard]] std::string text() const;
-  /// 127.0.0.0/8, ::1, ::ffff:127.x, localhost, *.localhost, or a Unix socket.
+  /// 127.0.0.0/8, ::1, ::ffff:127.x, localhost, *.localhost, or a Unix socket; also 0.0.0.0 and
+  /// ::, which reach this machine when connected to.
   [[nodiscard]] bool on_loopback() const;
 };
 
@@ -77,6 +78,13 @@ struct Address {
   /// "1.2.3.4:80", "[::1]:80".
   [[nodiscard]] std::string text() const;
 };
+
+/// RFC 8305 §4: families alternate, IPv6 first, the order inside each kept.
+[[nodiscard]] std::vector<Address> interleaved(std::span<const Address> v6,
+                                               std::span<const Address> v4);
+
+/// localhost or *.localhost (RFC 6761), any case, with or without a final dot.
+[[nodiscard]] bool is_localhost(std::string_view host);
 
 enum class IpFamily { any, v4, v6 };
 
