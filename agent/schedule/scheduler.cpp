@@ -74,6 +74,11 @@ class Scheduler::Runner {
     static_cast<void>(eventfd_write(wake_.get(), 1));
   }
 
+  [[nodiscard]] bool interrupted() const {
+    pollfd entry{wake_.get(), POLLIN, 0};
+    return poll(&entry, 1, 0) > 0;
+  }
+
   void run() {
     while (!stopping_) {
       if (!sleep_until_next()) continue;
@@ -109,9 +114,10 @@ class Scheduler::Runner {
     keeper_.watch(*id, now, deadline.end());
     Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now});
     keeper_.unwatch(*id);
-    // An interrupted probe says anything: that is no evidence.
-    if (fresh_ || stopping_) {
+    if (interrupted()) {
+      // What an interrupted probe says is no evidence; ask again at once.
       board_.cancel(*id);
+      fresh_ = true;
     } else {
       static_cast<void>(board_.finish(*id, std::move(sample)));
     }

@@ -1,0 +1,123 @@
+// `vitals check`: every check once, in parallel, with the verdict as exit code.
+#include <signal.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+
+#include <vitals/text.hpp>
+
+#include "agent/cli/commands.hpp"
+#include "agent/schedule/keeper.hpp"
+#include "agent/schedule/scheduler.hpp"
+#include "agent/verdict/board.hpp"
+#include "probes/registry.hpp"
+
+namespace vitals::cli {
+namespace {
+
+/// A name that is no check of this config.
+std::optional<Error> unknown_name(const Config& config, const std::vector<std::string>& names) {
+  std::vector<std::string_view> known;
+  for (const ConfiguredCheck& check : config.checks) known.push_back(check.spec->name);
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string guess = closest(name, known);
+    return Error{"no check '" + name + "' in " + config.source +
+                 (guess.empty() ? "" : "; did you mean '" + guess + "'?")};
+  }
+  return std::nullopt;
+}
+
+/// Only the named ones (all when none is named), where one attempt is the whole truth: no streaks.
+std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
+                                  const std::vector<std::string>& names) {
+  std::vector<ConfiguredCheck> chosen;
+  for (ConfiguredCheck& check : checks) {
+    const bool wanted = names.empty() ||
+                        std::find(names.begin(), names.end(), check.spec->name) != names.end();
+    if (!wanted) continue;
+    auto spec = std::make_shared<CheckSpec>(*check.spec);
+    spec->fall = 1;
+    spec->rise = 1;
+    spec->interval = spec->retry_interval;
+    check.spec = std::move(spec);
+    chosen.push_back(std::move(check));
+  }
+  return chosen;
+}
+
+bool all_asked(const Snapshot& snapshot) {
+  return std::all_of(snapshot.checks.begin(), snapshot.checks.end(),
+                     [](const auto& check) { return check->ever_finished; });
+}
+
+/// Until every check has answered and, with a wait, the verdict is good or the time is up.
+void wait_for_verdict(const StatusBoard& board, std::optional<Duration> wait) {
+  const TimePoint end = Clock::now() + wait.value_or(Duration(0));
+  while (true) {
+    const auto snapshot = board.latest();
+    const TimePoint now = Clock::now();
+    if (all_asked(*snapshot)) {
+      if (judge(*snapshot, now).verdict != Status::fail) return;
+      if (!wait) return;
+    }
+    if (wait && now >= end) return;
+    constexpr timespec pause{0, 2'000'000};
+    nanosleep(&pause, nullptr);
+  }
+}
+
+int print_verdict(const Snapshot& snapshot, const Arguments& arguments,
+                  const Environment& environment) {
+  const Instant now = Instant::now();
+  const Judgement judgement = judge(snapshot, now.mono);
+  const ReportRequest request;
+  const std::string text =
+      arguments.format == OutputFormat::json
+          ? render_json(snapshot, judgement, request, identity_of(environment), now)
+          : render_text(snapshot, judgement, request, now);
+  std::fputs(text.c_str(), stdout);
+  if (!text.ends_with('\n')) std::fputc('\n', stdout);
+  return exit_code(judgement.verdict, arguments.fail_on_warn);
+}
+
+}  // namespace
+
+int check(const Arguments& arguments) {
+  signal(SIGPIPE, SIG_IGN);
+  const ConfigSource source = config_source(arguments);
+  auto loaded = load_config(source);
+  if (!loaded) return report_mistakes(loaded.error());
+  Config config = std::move(loaded).value();
+  if (const auto error = unknown_name(config, arguments.names)) {
+    return complain(error->message, exit_usage);
+  }
+  for (const std::string& remark : config.remarks) std::fprintf(stderr, "%s\n", remark.c_str());
+
+  initialise_probe_libraries();
+  auto checks = once(std::move(config.checks), arguments.names);
+  std::vector<std::shared_ptr<const CheckSpec>> specs;
+  for (const ConfiguredCheck& check : checks) specs.push_back(check.spec);
+
+  StatusBoard board(Instant::now(), nullptr);
+  board.set_checks(specs, config.shared_rule, Instant::now());
+  Keeper keeper(board);
+  Scheduler scheduler(board, keeper);
+  if (const auto error = keeper.start([&scheduler] { scheduler.run_all_now(); })) {
+    return complain(error->message, exit_fail);
+  }
+  if (const auto error = scheduler.run(std::move(checks), Duration(0))) {
+    return complain(error->message, exit_fail);
+  }
+  wait_for_verdict(board, arguments.wait);
+  const auto snapshot = board.latest();
+  const int code = print_verdict(*snapshot, arguments, source.environment);
+  std::fflush(stdout);
+  keeper.stop();
+  // A probe that hangs in a library must not keep the answer from whoever waits for it.
+  if (!scheduler.stop(Duration(0))) std::_Exit(code);
+  return code;
+}
+
+}  // namespace vitals::cli

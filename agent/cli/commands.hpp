@@ -1,0 +1,34 @@
+// The commands, one function each: they print, and return the exit code.
+#pragma once
+
+#include <string>
+
+#include "agent/cli/arguments.hpp"
+#include "agent/config/config.hpp"
+#include "agent/serve/report.hpp"
+#include "agent/verdict/judge.hpp"
+
+namespace vitals::cli {
+
+int serve(const Arguments& arguments);
+int check(const Arguments& arguments);
+int validate(const Arguments& arguments);
+int status(const Arguments& arguments);
+/// drain and undrain: POST to the running agent.
+int control(const Arguments& arguments);
+int kinds(const Arguments& arguments);
+int version(const Arguments& arguments);
+
+/// The real environment and the file named on the command line.
+[[nodiscard]] ConfigSource config_source(const Arguments& arguments);
+/// Prints every mistake on stderr and says what to do next; returns exit_usage.
+int report_mistakes(const ConfigMistakes& mistakes);
+/// "vitals: <message>" on stderr; returns `code`.
+int complain(const std::string& message, int code);
+/// From FLY_* variables.
+[[nodiscard]] Identity identity_of(const Environment& environment);
+[[nodiscard]] int exit_code(Status verdict, bool fail_on_warn);
+/// Colour only on a terminal, and not with NO_COLOR set.
+[[nodiscard]] bool colour_wanted(int fd);
+
+}  // namespace vitals::cli

@@ -1,0 +1,77 @@
+// What the commands share: where the config comes from, how mistakes are told, exit codes.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "agent/cli/commands.hpp"
+
+namespace vitals::cli {
+namespace {
+
+std::optional<std::string> from_environment(std::string_view name) {
+  const char* const value = std::getenv(std::string(name).c_str());
+  if (value == nullptr) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string> environment_names() {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view line(*entry);
+    names.emplace_back(line.substr(0, line.find('=')));
+  }
+  return names;
+}
+
+}  // namespace
+
+ConfigSource config_source(const Arguments& arguments) {
+  return {arguments.config, from_environment, environment_names};
+}
+
+int report_mistakes(const ConfigMistakes& mistakes) {
+  for (const std::string& line : mistakes.lines) std::fprintf(stderr, "%s\n", line.c_str());
+  const std::size_t count = mistakes.lines.size();
+  std::fprintf(stderr, "vitals: %zu mistake%s in the config; nothing was started\n", count,
+               count == 1 ? "" : "s");
+  return exit_usage;
+}
+
+int complain(const std::string& message, int code) {
+  std::fprintf(stderr, "vitals: %s\n", message.c_str());
+  return code;
+}
+
+Identity identity_of(const Environment& environment) {
+  const auto value = [&](std::string_view name) { return environment(name).value_or(""); };
+  Identity identity;
+  identity.release_id = value("FLY_IMAGE_REF");
+  const std::string app = value("FLY_APP_NAME");
+  const std::string machine = value("FLY_MACHINE_ID");
+  const std::string region = value("FLY_REGION");
+  identity.service_id = app + (app.empty() || machine.empty() ? "" : "/") + machine;
+  identity.description = app + (app.empty() || region.empty() ? "" : " in " + region);
+  return identity;
+}
+
+int exit_code(Status verdict, bool fail_on_warn) {
+  switch (verdict) {
+    case Status::pass:
+      return exit_ok;
+    case Status::warn:
+      return fail_on_warn ? exit_warn : exit_ok;
+    case Status::fail:
+    case Status::unknown:
+      return exit_fail;
+  }
+  VITALS_ASSERT(false);
+  return exit_fail;
+}
+
+bool colour_wanted(int fd) {
+  const char* const refused = std::getenv("NO_COLOR");
+  return isatty(fd) == 1 && (refused == nullptr || *refused == '\0');
+}
+
+}  // namespace vitals::cli

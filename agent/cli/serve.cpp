@@ -1,0 +1,211 @@
+// `vitals serve`: builds every part by hand, then waits for signals.
+#include <malloc.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <cstdio>
+#include <memory>
+
+#include "agent/cli/commands.hpp"
+#include "agent/log.hpp"
+#include "agent/log_events.hpp"
+#include "agent/schedule/keeper.hpp"
+#include "agent/schedule/scheduler.hpp"
+#include "agent/serve/endpoints.hpp"
+#include "agent/serve/http_server.hpp"
+#include "agent/serve/metrics.hpp"
+#include "agent/verdict/board.hpp"
+#include "probes/registry.hpp"
+
+namespace vitals::cli {
+namespace {
+
+/// How long a clean stop waits for answers on their way and for probes in flight.
+constexpr Duration stop_limit{1'000};
+constexpr std::time_t summary_every_seconds = 3'600;
+
+/// Memory of a secret must not end in a core file, and 1,000 threads must not each get an arena.
+void prepare_process() {
+  constexpr int arenas_max = 2;
+  mallopt(M_ARENA_MAX, arenas_max);
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  prctl(PR_SET_DUMPABLE, 0);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+sigset_t waited_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
+  return signals;
+}
+
+std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
+  std::vector<std::shared_ptr<const CheckSpec>> specs;
+  for (const ConfiguredCheck& check : config.checks) specs.push_back(check.spec);
+  return specs;
+}
+
+/// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
+class Agent {
+ public:
+  Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started)
+      : source_(std::move(source)),
+        config_(std::move(config)),
+        log_(config_.log),
+        server_(std::move(server)),
+        board_(started, [this](const Event& event) { log_event(log_, event); }),
+        keeper_(board_),
+        scheduler_(board_, keeper_),
+        endpoints_(sources()) {}
+
+  /// Answers first, then everything that costs time.
+  std::optional<Error> start() {
+    apply_settings();
+    board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
+    server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
+                   Endpoints::slow_paths());
+    initialise_probe_libraries();
+    announce();
+    if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
+    return scheduler_.run(std::move(config_.checks), first_run_spread);
+  }
+
+  /// Until TERM or INT.
+  void wait(const sigset_t& signals) {
+    const timespec hour{summary_every_seconds, 0};
+    while (true) {
+      const int signal_number = sigtimedwait(&signals, nullptr, &hour);
+      if (signal_number == SIGTERM || signal_number == SIGINT) {
+        log_.line(LogLevel::info, "stopping",
+                  {{"signal", signal_number == SIGTERM ? "TERM" : "INT"}});
+        return;
+      }
+      if (signal_number == SIGHUP) {
+        reload();
+      } else if (signal_number < 0 && errno == EAGAIN) {
+        log_summary(log_, *board_.latest(), Instant::now());
+      }
+    }
+  }
+
+  /// False when a probe hangs in a library: its thread still uses our parts.
+  bool stop() {
+    server_->stop(stop_limit);
+    keeper_.stop();
+    return scheduler_.stop(stop_limit);
+  }
+
+ private:
+  EndpointSources sources() {
+    EndpointSources sources;
+    sources.snapshot = [this] {
+      keeper_.look(Instant::now());
+      return board_.latest();
+    };
+    sources.now = [] { return Instant::now(); };
+    sources.metrics = [this](bool openmetrics) { return metrics(openmetrics); };
+    sources.drain = [this](bool draining) { board_.set_draining(draining, Instant::now()); };
+    sources.identity = identity_of(source_.environment);
+    return sources;
+  }
+
+  std::string metrics(bool openmetrics) {
+    const Instant now = Instant::now();
+    keeper_.look(now);
+    const auto snapshot = board_.latest();
+    const Judgement judgement = judge(*snapshot, now.mono);
+    const HttpStats http = server_->stats();
+    const AgentUsage usage = read_agent_usage();
+    const DelayHistogram delays = scheduler_.delays();
+    const auto compat = compat_.load();
+    return render_metrics({*snapshot, judgement, http, usage, delays, *compat, now}, openmetrics);
+  }
+
+  /// What a reload may change beside the checks.
+  void apply_settings() {
+    log_.configure(config_.log);
+    compat_ = std::make_shared<const std::set<Exporter>>(config_.server.compat);
+    endpoints_.configure({config_.server.details, config_.server.token});
+  }
+
+  void announce() {
+    log_.line(LogLevel::info, "listening",
+              {{"address", config_.server.listen},
+               {"port", std::to_string(server_->port())},
+               {"config", config_.source},
+               {"checks", std::to_string(config_.checks.size())}});
+    if (config_.checks.empty()) {
+      log_.line(LogLevel::warn, "nothing to check",
+                {{"detail", "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
+                            "REDIS_URL"}});
+    }
+    for (const std::string& remark : config_.remarks) {
+      log_.line(LogLevel::info, "config", {{"detail", remark}});
+    }
+  }
+
+  void reload() {
+    auto loaded = load_config(source_);
+    if (!loaded) {
+      board_.note_reload(false, Instant::now());
+      for (const std::string& line : loaded.error().lines) {
+        log_.line(LogLevel::error, "config rejected, nothing changed", {{"detail", line}});
+      }
+      return;
+    }
+    const std::string listen = config_.server.listen;
+    config_ = std::move(loaded).value();
+    if (config_.server.listen != listen) {
+      log_.line(LogLevel::warn, "a new listen address needs a restart",
+                {{"address", config_.server.listen}});
+    }
+    apply_settings();
+    board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
+    if (auto error = scheduler_.run(std::move(config_.checks), first_run_spread)) {
+      board_.note_reload(false, Instant::now());
+      log_.line(LogLevel::error, "config half in force", {{"detail", error->message}});
+      return;
+    }
+    board_.note_reload(true, Instant::now());
+    log_.line(LogLevel::info, "config reloaded", {{"config", config_.source}});
+  }
+
+  const ConfigSource source_;
+  Config config_;
+  Log log_;
+  std::atomic<std::shared_ptr<const std::set<Exporter>>> compat_;
+  const std::unique_ptr<HttpServer> server_;
+  StatusBoard board_;
+  Keeper keeper_;
+  Scheduler scheduler_;
+  Endpoints endpoints_;
+};
+
+}  // namespace
+
+int serve(const Arguments& arguments) {
+  const Instant started = Instant::now();
+  prepare_process();
+  const sigset_t signals = waited_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  ConfigSource source = config_source(arguments);
+  auto config = load_config(source);
+  if (!config) return report_mistakes(config.error());
+  auto server = HttpServer::listen(config.value().server.listen);
+  if (!server) return complain(server.error().message, exit_failure);
+
+  auto agent = std::make_unique<Agent>(std::move(source), std::move(config).value(),
+                                       std::move(server).value(), started);
+  const auto error = agent->start();
+  if (!error) agent->wait(signals);
+  // A thread that hangs in a library still uses the agent's parts: leave them to the end.
+  if (!agent->stop()) static_cast<void>(agent.release());
+  return error ? complain(error->message, exit_failure) : exit_ok;
+}
+
+}  // namespace vitals::cli

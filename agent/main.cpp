@@ -1,0 +1,29 @@
+// vitals: one honest verdict for one Machine. This file only picks the command.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "agent/cli/commands.hpp"
+
+int main(int argc, char** argv) {
+  using namespace vitals::cli;
+  const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const auto parsed = parse_arguments(words);
+  if (!parsed) {
+    if (!words.empty()) std::fprintf(stderr, "vitals: %s\n", parsed.error().message.c_str());
+    std::fputs(words.empty() ? usage().c_str() : "Try 'vitals --help'.\n", stderr);
+    return exit_usage;
+  }
+  const Arguments& arguments = parsed.value();
+  if (arguments.help) {
+    std::fputs(usage().c_str(), stdout);
+    return exit_ok;
+  }
+  if (arguments.command == "serve") return serve(arguments);
+  if (arguments.command == "check") return check(arguments);
+  if (arguments.command == "validate") return validate(arguments);
+  if (arguments.command == "status") return status(arguments);
+  if (arguments.command == "kinds") return kinds(arguments);
+  if (arguments.command == "version") return version(arguments);
+  return control(arguments);
+}
