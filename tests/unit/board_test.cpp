@@ -1,0 +1,209 @@
+// The board with a clock that is told: publication, tickets, events, latch, resume, reload.
+#include "agent/verdict/board.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/verdict_fixture.hpp"
+
+namespace vitals {
+namespace {
+
+using test::at;
+using test::sample;
+
+/// Events as short texts: "db unknown>pass", "verdict unknown>pass", "ready 1".
+std::string text_of(const Event& event) {
+  const std::string moved =
+      std::string(to_label(event.from)) + ">" + std::string(to_label(event.to));
+  switch (event.type) {
+    case Event::Type::transition:
+      return event.check + " " + moved;
+    case Event::Type::first_failure:
+      return event.check + " first failure " + std::string(to_label(event.reason));
+    case Event::Type::internal:
+      return event.check + " internal";
+    case Event::Type::verdict:
+      return "verdict " + moved;
+    case Event::Type::resumed:
+      return "resumed";
+    case Event::Type::ready:
+      return std::string("ready ") + (event.on ? "1" : "0");
+    case Event::Type::fail_open:
+      return std::string("fail_open ") + (event.on ? "1" : "0");
+  }
+  return "";
+}
+
+struct Fixture {
+  std::vector<std::string> events;
+  StatusBoard board{at(0), [this](const Event& event) { events.push_back(text_of(event)); }};
+
+  void configure(const std::vector<std::shared_ptr<const CheckSpec>>& specs, double now = 0) {
+    board.set_checks(specs, SharedRule::fleet, at(now));
+  }
+  bool tell(const std::string& check, ProbeResult result, double now) {
+    const auto attempt = board.begin(check, at(now - 0.1));
+    return attempt && board.finish(*attempt, sample(std::move(result), now));
+  }
+  Judgement judged(double now) { return judge(*board.latest(), at(now).mono); }
+};
+
+const auto down = [] { return failed(Reason::refused, "connection refused"); };
+
+using Texts = std::vector<std::string>;
+
+TEST_CASE_FIXTURE(Fixture, "board: tells each change once, and steady states never") {
+  configure({test::spec("db")});
+  tell("db", passed("ok"), 1);
+  CHECK(events == Texts{"db unknown>pass", "verdict unknown>pass", "ready 1"});
+  events.clear();
+  tell("db", passed("ok"), 11);
+  CHECK(events.empty());
+  tell("db", down(), 21);
+  tell("db", down(), 23);
+  CHECK(events == Texts{"db first failure refused"});
+  events.clear();
+  tell("db", down(), 25);
+  CHECK(events == Texts{"db pass>fail", "verdict pass>fail", "fail_open 1"});
+  events.clear();
+  tell("db", passed("ok"), 27);
+  tell("db", passed("ok"), 29);
+  CHECK(events == Texts{"db fail>pass", "verdict fail>pass", "fail_open 0"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "board: the first verdict is no transition, later ones are counted") {
+  auto cache = test::spec("cache");
+  cache->impact = Impact::degraded;
+  configure({test::spec("db"), cache});
+  tell("db", passed(""), 1);
+  tell("cache", passed(""), 2);
+  for (const auto& row : board.latest()->verdict_transitions) {
+    for (const auto count : row) CHECK(count == 0);
+  }
+  for (const double now : {12.0, 14.0, 16.0}) tell("cache", down(), now);
+  const auto moved = [&](Status from, Status to) {
+    return board.latest()->verdict_transitions[static_cast<std::size_t>(from)]
+                                              [static_cast<std::size_t>(to)];
+  };
+  CHECK(moved(Status::pass, Status::warn) == 1);
+  board.set_draining(true, at(17));
+  CHECK(moved(Status::warn, Status::fail) == 1);
+  board.set_draining(false, at(18));
+  CHECK(moved(Status::fail, Status::warn) == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "board: a published snapshot never changes") {
+  configure({test::spec("db")});
+  tell("db", passed("first"), 1);
+  const auto before = board.latest();
+  tell("db", passed("second"), 11);
+  CHECK(before->checks[0]->detail == "first");
+  CHECK(board.latest()->checks[0]->detail == "second");
+  CHECK(board.latest()->generation > before->generation);
+}
+
+TEST_CASE_FIXTURE(Fixture, "board: an overrun attempt is fail(timeout), and its late answer is dropped") {
+  configure({test::spec("db")});
+  const auto attempt = board.begin("db", at(1));
+  REQUIRE(attempt);
+  board.overrun(*attempt, at(1), at(6));
+  CHECK(board.latest()->checks[0]->last->result.reason == Reason::timeout);
+  CHECK(board.latest()->checks[0]->failures_in_a_row == 1);
+  CHECK_FALSE(board.finish(*attempt, sample(passed(""), 7)));
+  CHECK(board.latest()->checks[0]->failures_in_a_row == 1);
+  board.overrun(*attempt, at(1), at(8));
+  CHECK(board.latest()->checks[0]->failures_in_a_row == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "board: a hung probe never stays green and is no sign of life") {
+  configure({test::spec("db")});
+  tell("db", passed(""), 1);
+  const auto attempt = board.begin("db", at(11));
+  board.overrun(*attempt, at(11), at(16));
+  CHECK(judged(40).checks[0].status == Status::pass);
+  CHECK(judged(46.1).checks[0].status == Status::fail);
+  CHECK(judged(46.1).stuck);
+  events.clear();
+  board.tick(at(46.1));
+  CHECK(events == Texts{"db pass>fail", "verdict pass>fail", "ready 0"});
+  CHECK(board.latest()->checks[0]->reason == Reason::stale);
+  events.clear();
+  board.tick(at(47));
+  CHECK(events.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "startup: latched once every startup check has passed or warned") {
+  auto app = test::spec("app");
+  auto db = test::spec("db");
+  app->startup = db->startup = true;
+  configure({app, db, test::spec("other")});
+  tell("app", passed(""), 1);
+  tell("other", down(), 1);
+  CHECK_FALSE(judged(1).startup);
+  CHECK_FALSE(judged(1).ready);
+  tell("db", warned(Reason::slow, ""), 2);
+  CHECK(judged(2).startup);
+  for (const double now : {3.0, 5.0, 7.0}) tell("db", down(), now);
+  CHECK(judged(7).startup);
+}
+
+TEST_CASE_FIXTURE(Fixture, "startup: without such a check the first round sets the latch") {
+  configure({test::spec("a"), test::spec("b")});
+  tell("a", down(), 1);
+  CHECK_FALSE(judged(1).startup);
+  tell("b", internal_error("x"), 1);
+  CHECK(judged(1).startup);
+
+  Fixture empty;
+  empty.configure({});
+  CHECK(empty.judged(0).startup);
+  CHECK(empty.judged(0).ready);
+  CHECK(empty.judged(0).verdict == Status::pass);
+}
+
+TEST_CASE_FIXTURE(Fixture, "resume: old results stand for five seconds, attempts before it are thrown away") {
+  configure({test::spec("db")});
+  tell("db", passed(""), 1);
+  const auto attempt = board.begin("db", at(11));
+  CHECK(judged(600).verdict == Status::fail);
+  board.resume(at(600), Duration(5'000));
+  CHECK_FALSE(board.finish(*attempt, sample(down(), 600.1)));
+  CHECK(judged(604).verdict == Status::pass);
+  CHECK_FALSE(judged(604).stuck);
+  CHECK(judged(605.1).verdict == Status::fail);
+  CHECK(board.latest()->resumes == 1);
+  tell("db", passed(""), 601);
+  CHECK(judged(630).verdict == Status::pass);
+}
+
+TEST_CASE_FIXTURE(Fixture, "reload: unchanged checks keep their state, changed ones start anew and don't count yet") {
+  configure({test::spec("db"), test::spec("app")});
+  for (const double now : {1.0, 3.0, 5.0}) tell("db", down(), now);
+  tell("app", passed(""), 5);
+  const auto attempt = board.begin("db", at(6));
+
+  auto app = test::spec("app");
+  app->fingerprint = "app with another url";
+  configure({test::spec("new"), app, test::spec("db")}, 7);
+  const auto snapshot = board.latest();
+  REQUIRE(snapshot->checks.size() == 3);
+  CHECK(snapshot->checks[0]->status == Status::unknown);
+  CHECK(snapshot->checks[1]->status == Status::unknown);
+  CHECK(snapshot->checks[2]->status == Status::fail);
+  CHECK(snapshot->checks[2]->failures_in_a_row == 3);
+  CHECK(board.finish(*attempt, sample(passed(""), 8)));
+  tell("db", passed(""), 9);
+  CHECK(judged(9).verdict == Status::pass);
+  for (const double now : {10.0, 12.0, 14.0}) tell("new", down(), now);
+  CHECK(judged(14).verdict == Status::fail);
+
+  configure({app}, 15);
+  CHECK_FALSE(board.begin("db", at(16)));
+  CHECK_FALSE(board.wants_retry("db"));
+}
+
+}  // namespace
+}  // namespace vitals

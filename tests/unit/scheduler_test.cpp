@@ -1,0 +1,260 @@
+// The scheduler, keeper and clock watch with probes that hang, throw, overrun and are interrupted.
+#include "agent/schedule/scheduler.hpp"
+
+#include <doctest/doctest.h>
+#include <poll.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "agent/schedule/attempt.hpp"
+#include "tests/support/process.hpp"
+#include "tests/support/verdict_fixture.hpp"
+
+namespace vitals {
+namespace {
+
+using test::eventually;
+
+/// What a test's probe does, and what it saw; shared with the test, which outlives the scheduler.
+struct Script {
+  std::function<ProbeResult(const Attempt&)> answer = [](const Attempt&) { return passed("ok"); };
+  std::mutex mutex;
+  std::vector<TimePoint> starts;
+  std::vector<bool> drops;
+  std::atomic<int> inside{0};
+  std::atomic<int> most_inside{0};
+
+  std::size_t runs() {
+    const std::lock_guard lock(mutex);
+    return starts.size();
+  }
+};
+
+class ScriptedProbe : public Probe {
+ public:
+  explicit ScriptedProbe(Script& script) : script_(script) {}
+  ProbeResult run(const Attempt& attempt) override {
+    {
+      const std::lock_guard lock(script_.mutex);
+      script_.starts.push_back(Clock::now());
+      script_.drops.push_back(attempt.drop_connections);
+    }
+    script_.most_inside = std::max<int>(script_.most_inside, ++script_.inside);
+    ProbeResult result = script_.answer(attempt);
+    --script_.inside;
+    return result;
+  }
+
+ private:
+  Script& script_;
+};
+
+/// Waits like a well-behaved probe: until the deadline or the interrupt.
+ProbeResult wait_politely(const Attempt& attempt) {
+  pollfd entry{attempt.deadline.interrupt_fd(), POLLIN, 0};
+  poll(&entry, 1, attempt.deadline.remaining_ms());
+  return failed(Reason::timeout, "silent");
+}
+
+struct Machine {
+  StatusBoard board{Instant::now(), nullptr};
+  Keeper keeper{board};
+  Scheduler scheduler{board, keeper};
+
+  Machine() { REQUIRE_FALSE(keeper.start([this] { scheduler.run_all_now(); }).has_value()); }
+  ~Machine() {
+    scheduler.stop(Duration(2'000));
+    keeper.stop();
+  }
+
+  void run(const std::vector<std::pair<std::shared_ptr<CheckSpec>, Script*>>& checks) {
+    std::vector<std::shared_ptr<const CheckSpec>> specs;
+    std::vector<ConfiguredCheck> configured;
+    for (const auto& [spec, script] : checks) {
+      specs.push_back(spec);
+      configured.push_back(
+          {spec, std::make_unique<ScriptedProbe>(*script), std::make_shared<SecretSet>()});
+    }
+    board.set_checks(specs, SharedRule::fleet, Instant::now());
+    REQUIRE_FALSE(scheduler.run(std::move(configured), Duration(0)).has_value());
+  }
+  std::shared_ptr<const CheckState> state(std::size_t i = 0) { return board.latest()->checks[i]; }
+};
+
+std::shared_ptr<CheckSpec> quick(const std::string& name, int interval_ms, int timeout_ms) {
+  auto spec = test::spec(name);
+  spec->interval = Duration(interval_ms);
+  spec->retry_interval = Duration(interval_ms);
+  spec->timeout = Duration(timeout_ms);
+  spec->jitter = 0;
+  return spec;
+}
+
+TEST_CASE("next start: counts from start to start, jitters the interval and not the retry") {
+  auto spec = test::spec("c");
+  const TimePoint start{};
+  const auto soon = start + Duration(100);
+  CHECK(next_start(start, soon, *spec, false, 0) == start + Duration(10'000));
+  CHECK(next_start(start, soon, *spec, false, 1) == start + Duration(11'000));
+  CHECK(next_start(start, soon, *spec, false, -1) == start + Duration(9'000));
+  CHECK(next_start(start, soon, *spec, true, 1) == start + Duration(2'000));
+  CHECK(next_start(start, start + Duration(25'000), *spec, false, 0) == start + Duration(25'000));
+}
+
+TEST_CASE("clock watch: a step of the wall clock or a late wake-up is a resume, small drifts are not") {
+  const Instant start = test::at(0);
+  const auto look = [&](double mono, double wall, double due) {
+    ClockWatch watch(start);
+    watch.expect(test::at(due).mono);
+    return watch.resumed({test::at(mono).mono, test::at(wall).wall});
+  };
+  CHECK_FALSE(look(0.5, 0.5, 0.5));
+  CHECK_FALSE(look(0.5, 1.4, 0.5));
+  CHECK(look(0.5, 1.6, 0.5));
+  CHECK(look(0.5, -1, 0.5));
+  CHECK_FALSE(look(5.4, 5.4, 0.5));
+  CHECK(look(5.6, 5.6, 0.5));
+  ClockWatch watch(start);
+  CHECK(watch.resumed(test::at(60)));
+  CHECK_FALSE(watch.resumed(test::at(60.5)));
+}
+
+TEST_CASE("scheduler: asks each check at its interval and never twice at once") {
+  Script fast;
+  Script slow;
+  slow.answer = wait_politely;
+  Machine machine;
+  const TimePoint begin = Clock::now();
+  machine.run({{quick("fast", 20, 10), &fast}, {quick("slow", 20, 50), &slow}});
+  REQUIRE(eventually([&] { return fast.runs() >= 20 && slow.runs() >= 5; }));
+  const auto elapsed = Clock::now() - begin;
+  CHECK(elapsed >= Duration(19 * 20));
+  CHECK(fast.most_inside == 1);
+  CHECK(slow.most_inside == 1);
+  for (std::size_t i = 1; i < 5; ++i) CHECK(slow.starts[i] - slow.starts[i - 1] >= Duration(49));
+}
+
+TEST_CASE("scheduler: a disagreeing outcome is asked again after retry_interval") {
+  Script script;
+  script.answer = [](const Attempt&) { return failed(Reason::refused, "no"); };
+  auto spec = quick("c", 60'000, 1'000);
+  spec->retry_interval = Duration(10);
+  Machine machine;
+  machine.run({{spec, &script}});
+  REQUIRE(eventually([&] { return machine.state()->status == Status::fail; }));
+  CHECK(script.runs() == 3);
+}
+
+TEST_CASE("scheduler: what a probe throws is internal, and nobody else suffers") {
+  Script thrower;
+  thrower.answer = [](const Attempt&) -> ProbeResult { throw std::runtime_error("bad day"); };
+  Script good;
+  Machine machine;
+  machine.run({{quick("thrower", 20, 10), &thrower}, {quick("good", 20, 10), &good}});
+  REQUIRE(eventually([&] { return good.runs() >= 3 && machine.state(0)->last.has_value(); }));
+  CHECK(machine.state(0)->status == Status::unknown);
+  CHECK(machine.state(0)->last->result.reason == Reason::internal);
+  CHECK(machine.state(0)->last->result.detail == "bug in the probe: bad day");
+  CHECK(machine.state(1)->status == Status::pass);
+}
+
+TEST_CASE("keeper: an attempt that overruns its deadline is fail(timeout) while the probe still hangs") {
+  std::mutex mutex;
+  std::condition_variable release;
+  bool released = false;
+  Script hung;
+  hung.answer = [&](const Attempt&) {
+    std::unique_lock lock(mutex);
+    release.wait(lock, [&] { return released; });
+    return passed("too late");
+  };
+  Machine machine;
+  machine.run({{quick("hung", 60'000, 100), &hung}});
+  REQUIRE(eventually([&] { return machine.state()->last.has_value(); }));
+  CHECK(machine.state()->last->result.reason == Reason::timeout);
+  CHECK(machine.state()->last->duration() >= Duration(100));
+  CHECK(hung.inside == 1);
+  {
+    const std::lock_guard lock(mutex);
+    released = true;
+  }
+  release.notify_all();
+  REQUIRE(eventually([&] { return hung.inside == 0; }));
+  CHECK(machine.state()->counters.attempts[static_cast<std::size_t>(Outcome::pass)] == 0);
+}
+
+TEST_CASE("resume: interrupts attempts, drops connections and asks at once") {
+  Script script;
+  script.answer = wait_politely;
+  Machine machine;
+  machine.run({{quick("c", 60'000, 50'000), &script}});
+  REQUIRE(eventually([&] { return script.inside == 1; }));
+  const TimePoint before = Clock::now();
+  machine.board.resume(Instant::now(), resume_grace);
+  machine.scheduler.run_all_now();
+  REQUIRE(eventually([&] { return script.runs() == 2; }));
+  CHECK(Clock::now() - before < Duration(1'000));
+  CHECK_FALSE(script.drops[0]);
+  CHECK(script.drops[1]);
+  CHECK(machine.state()->failures_in_a_row == 0);
+}
+
+TEST_CASE("reload: unchanged checks keep their thread, others end and begin") {
+  Script kept;
+  Script gone;
+  Script added;
+  Machine machine;
+  machine.run({{quick("kept", 20, 10), &kept}, {quick("gone", 20, 10), &gone}});
+  REQUIRE(eventually([&] { return kept.runs() > 0 && gone.runs() > 0; }));
+  Script unused;
+  machine.run({{quick("kept", 20, 10), &unused}, {quick("added", 20, 10), &added}});
+  const std::size_t gone_runs = gone.runs();
+  const std::size_t kept_runs = kept.runs();
+  REQUIRE(eventually([&] { return kept.runs() > kept_runs + 3 && added.runs() > 3; }));
+  CHECK(gone.runs() == gone_runs);
+  CHECK(unused.runs() == 0);
+}
+
+TEST_CASE("stop: a polite probe in flight does not hold the end up") {
+  Script script;
+  script.answer = wait_politely;
+  Machine machine;
+  machine.run({{quick("c", 60'000, 50'000), &script}});
+  REQUIRE(eventually([&] { return script.inside == 1; }));
+  const TimePoint before = Clock::now();
+  CHECK(machine.scheduler.stop(Duration(5'000)));
+  CHECK(Clock::now() - before < Duration(1'000));
+}
+
+TEST_CASE("attempt: slow passes warn, details are scrubbed and clean") {
+  Script script;
+  ScriptedProbe probe(script);
+  auto spec = test::spec("c");
+  spec->warn_above = Duration(1);
+  SecretSet secrets;
+  secrets.add("hunter2secret");
+  const auto ask = [&] {
+    return run_attempt(*spec, probe, secrets,
+                       Attempt{Deadline::after(Duration(1'000)), false, Instant::now()});
+  };
+  script.answer = [](const Attempt& attempt) {
+    poll(nullptr, 0, 5);
+    static_cast<void>(attempt);
+    return passed("200");
+  };
+  CHECK(ask().result.reason == Reason::slow);
+  CHECK(ask().result.outcome == Outcome::warn);
+  CHECK(ask().result.detail.ends_with(" > 1ms"));
+  script.answer = [](const Attempt&) {
+    return failed(Reason::auth, "password \"hunter2secret\" is\x1b[31m wrong\r\n");
+  };
+  CHECK(ask().result.detail == "password \"***\" is[31m wrong");
+}
+
+}  // namespace
+}  // namespace vitals
