@@ -1,0 +1,542 @@
+// Drives libcurl: one easy and one multi handle, a connection made by us, one deadline. The only
+// file that knows libcurl.
+#include "probes/http_exchange.hpp"
+
+#include <curl/curl.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "probes/libraries.hpp"
+
+namespace vitals::http {
+namespace {
+
+struct EasyFree {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct MultiFree {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+struct ListFree {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+struct UrlFree {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+struct StringFree {
+  void operator()(char* text) const { curl_free(text); }
+};
+using Easy = std::unique_ptr<CURL, EasyFree>;
+using Multi = std::unique_ptr<CURLM, MultiFree>;
+using List = std::unique_ptr<curl_slist, ListFree>;
+
+/// libcurl keeps one such buffer per multi handle; a health answer fits.
+constexpr long receive_buffer = 4'096;
+
+List make_list(const std::vector<std::string>& lines) {
+  curl_slist* list = nullptr;
+  for (const auto& line : lines) {
+    curl_slist* const longer = curl_slist_append(list, line.c_str());
+    VITALS_ASSERT(longer != nullptr);
+    list = longer;
+  }
+  return List(list);
+}
+
+Elapsed microseconds(curl_off_t value) { return std::chrono::microseconds(value); }
+
+/// The status of "HTTP/1.1 503 Service Unavailable" and its text; 0 when it is no status line.
+std::pair<int, std::string_view> parse_status_line(std::string_view line) {
+  const auto space = line.find(' ');
+  if (!line.starts_with("HTTP/") || space == std::string_view::npos) return {};
+  int status = 0;
+  const auto* const begin = line.data() + space + 1;
+  const auto [end, error] = std::from_chars(begin, line.data() + line.size(), status);
+  if (error != std::errc()) return {};
+  auto text = std::string_view(end, static_cast<std::size_t>(line.data() + line.size() - end));
+  const auto first = text.find_first_not_of(' ');
+  text = first == std::string_view::npos ? std::string_view() : text.substr(first);
+  return {status, text.substr(0, text.find_first_of("\r\n"))};
+}
+
+/// libcurl has emptied OpenSSL's error queue into its text: "TLS connect error:
+/// error:0A000126:SSL routines::…". 0 when there is none.
+unsigned long openssl_error_in(std::string_view text) {
+  constexpr std::string_view mark = "error:";
+  for (auto at = text.find(mark); at != std::string_view::npos; at = text.find(mark, at + 1)) {
+    unsigned long code = 0;
+    const auto* const begin = text.data() + at + mark.size();
+    const auto [end, error] = std::from_chars(begin, text.data() + text.size(), code, 16);
+    if (error == std::errc() && end - begin == 8 && code != 0) return code;
+  }
+  return 0;
+}
+
+}  // namespace
+
+struct Exchange::Impl {
+  Easy easy{curl_easy_init()};
+  Multi multi;
+  std::array<char, CURL_ERROR_SIZE> error_text{};
+  List direct{make_list({"::127.0.0.1:"})};
+  List via_proxy;
+  // What the handle is set to, so that the same again costs nothing.
+  std::vector<std::string> header_lines;
+  List headers;
+
+  // Of the running exchange.
+  const ExchangeRequest* request = nullptr;
+  ExchangeAnswer* answer = nullptr;
+  Fd connection;
+  std::size_t head_bytes = 0;
+  bool head_complete = false;
+  bool head_too_large = false;
+  bool stopped = false;  // we have what was wanted
+  bool body_too_large = false;
+  std::size_t body_limit = 0;
+  bool limit_is_wish = false;
+  std::optional<net::Failure> context_failure;
+
+  Impl();
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    const CURLcode code = curl_easy_setopt(easy.get(), option, value);
+    VITALS_ASSERT(code == CURLE_OK);
+  }
+  void set_once();
+  [[nodiscard]] bool prepare();
+  void prepare_proxy();
+  void prepare_tls();
+  void prepare_method();
+  void prepare_headers();
+
+  enum class End { done, timeout, interrupted };
+  [[nodiscard]] End drive(const Deadline& deadline, CURLcode& code);
+  [[nodiscard]] CURLcode code_of_finished();
+  void note_phases(TimePoint start);
+  [[nodiscard]] curl_off_t time_of(CURLINFO info) const;
+  [[nodiscard]] std::optional<net::Failure> classify(CURLcode code) const;
+  [[nodiscard]] net::Failure tls_failure() const;
+  [[nodiscard]] net::Failure receive_failure() const;
+  [[nodiscard]] net::Failure write_failure() const;
+  [[nodiscard]] net::Failure proxy_failure(long status) const;
+  [[nodiscard]] net::Failure timeout_failure() const;
+  [[nodiscard]] std::string text(std::string_view fallback) const;
+
+  [[nodiscard]] bool take_head_line(std::string_view line);
+  [[nodiscard]] bool finish_head();
+  [[nodiscard]] bool take_body(std::string_view bytes);
+  void note_peer();
+
+  static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr*);
+  static int on_socket(void*, curl_socket_t, curlsocktype) {
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+  }
+  static std::size_t on_head(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+  static CURLcode on_context(CURL*, void* context, void* self);
+};
+
+Exchange::Impl::Impl() {
+  VITALS_ASSERT(easy != nullptr);
+  set_once();
+}
+
+void Exchange::Impl::set_once() {
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_ERRORBUFFER, error_text.data());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_HTTP09_ALLOWED, 0L);
+  set(CURLOPT_FOLLOWLOCATION, 0L);  // http_probe.cpp follows: it knows what may travel
+  set(CURLOPT_FRESH_CONNECT, 1L);
+  set(CURLOPT_FORBID_REUSE, 1L);
+  set(CURLOPT_PATH_AS_IS, 1L);
+  set(CURLOPT_TCP_NODELAY, 0L);  // net has set it
+  set(CURLOPT_BUFFERSIZE, receive_buffer);
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  set(CURLOPT_NOPROXY, "");
+  set(CURLOPT_OPENSOCKETFUNCTION, &Impl::on_open);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  set(CURLOPT_SOCKOPTFUNCTION, &Impl::on_socket);
+  set(CURLOPT_HEADERFUNCTION, &Impl::on_head);
+  set(CURLOPT_HEADERDATA, static_cast<void*>(this));
+  set(CURLOPT_WRITEFUNCTION, &Impl::on_body);
+  set(CURLOPT_WRITEDATA, static_cast<void*>(this));
+  // The trust store comes from tls::configure_context; libcurl would load its own each time.
+  set(CURLOPT_CAINFO, static_cast<char*>(nullptr));
+  set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
+  set(CURLOPT_SSL_CTX_FUNCTION, &Impl::on_context);
+  set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
+}
+
+void Exchange::Impl::prepare_proxy() {
+  // Names are resolved and connections made by net, so libcurl is given addresses it never dials:
+  // its own resolver stays unused, the URL keeps the names for Host, SNI and the certificate.
+  if (!request->proxy) {
+    set(CURLOPT_PROXY, "");
+    set(CURLOPT_CONNECT_TO, direct.get());
+    return;
+  }
+  const auto& proxy = *request->proxy;
+  set(CURLOPT_PROXY, "http://127.0.0.1:1");
+  set(CURLOPT_PROXYUSERPWD, proxy.authorization.empty() ? nullptr : proxy.authorization.c_str());
+  via_proxy = proxy.connect_to.empty() ? List() : make_list({"::" + proxy.connect_to});
+  set(CURLOPT_CONNECT_TO, via_proxy.get());
+}
+
+void Exchange::Impl::prepare_tls() {
+  set(CURLOPT_SSL_VERIFYPEER, request->tls.verify ? 1L : 0L);
+  set(CURLOPT_SSL_VERIFYHOST, request->tls.verify ? 2L : 0L);
+  long version = CURL_SSLVERSION_DEFAULT;
+  if (request->tls.min_version == TLS1_2_VERSION) version = CURL_SSLVERSION_TLSv1_2;
+  if (request->tls.min_version == TLS1_3_VERSION) version = CURL_SSLVERSION_TLSv1_3;
+  set(CURLOPT_SSLVERSION, version);
+}
+
+void Exchange::Impl::prepare_method() {
+  const bool head = request->method == "HEAD";
+  if (request->body != nullptr) {
+    set(CURLOPT_NOBODY, 0L);
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request->body->size()));
+    set(CURLOPT_POSTFIELDS, request->body->c_str());
+  } else {
+    set(CURLOPT_HTTPGET, 1L);
+    set(CURLOPT_NOBODY, head ? 1L : 0L);
+  }
+  const bool plain = head || (request->method == "GET" && request->body == nullptr);
+  set(CURLOPT_CUSTOMREQUEST, plain ? nullptr : std::string(request->method).c_str());
+}
+
+void Exchange::Impl::prepare_headers() {
+  if (headers && header_lines == request->headers) return;
+  auto list = make_list(request->headers);
+  set(CURLOPT_HTTPHEADER, list.get());
+  headers = std::move(list);
+  header_lines = request->headers;
+}
+
+bool Exchange::Impl::prepare() {
+  // Sessions live in the multi handle: a new one has none, and is refilled by this handshake.
+  if (!multi || request->full_handshake) multi.reset(curl_multi_init());
+  VITALS_ASSERT(multi != nullptr);
+  error_text[0] = '\0';
+  head_bytes = 0;
+  head_complete = head_too_large = stopped = body_too_large = limit_is_wish = false;
+  body_limit = request->body_max;
+  context_failure.reset();
+  prepare_proxy();
+  prepare_tls();
+  prepare_method();
+  prepare_headers();
+  return curl_easy_setopt(easy.get(), CURLOPT_URL, request->url.c_str()) == CURLE_OK;
+}
+
+curl_socket_t Exchange::Impl::on_open(void* self, curlsocktype, curl_sockaddr*) {
+  const int fd = static_cast<Impl*>(self)->connection.release();
+  return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+std::size_t Exchange::Impl::on_head(char* data, std::size_t size, std::size_t count, void* self) {
+  const std::string_view line(data, size * count);
+  return static_cast<Impl*>(self)->take_head_line(line) ? line.size() : 0;
+}
+
+std::size_t Exchange::Impl::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+  const std::string_view bytes(data, size * count);
+  return static_cast<Impl*>(self)->take_body(bytes) ? bytes.size() : CURL_WRITEFUNC_ERROR;
+}
+
+CURLcode Exchange::Impl::on_context(CURL*, void* context, void* self) {
+  auto& impl = *static_cast<Impl*>(self);
+  auto* const tls_context = static_cast<SSL_CTX*>(context);
+  // libcurl would hold the socket until the server answers our close_notify, which may be never.
+  SSL_CTX_set_quiet_shutdown(tls_context, 1);
+  impl.context_failure = tls::configure_context(tls_context, impl.request->tls);
+  return impl.context_failure ? CURLE_SSL_CACERT_BADFILE : CURLE_OK;
+}
+
+bool Exchange::Impl::take_head_line(std::string_view line) {
+  head_bytes += line.size();
+  head_too_large = head_bytes > head_max;
+  if (head_too_large) return false;
+  if (head_complete) return true;  // a trailer
+  if (line == "\r\n" || line == "\n") return finish_head();
+  if (const auto [status, text] = parse_status_line(line); status != 0) {
+    answer->status = status;
+    answer->status_text = text;
+    answer->head.clear();
+    return true;
+  }
+  answer->head += line;
+  return true;
+}
+
+bool Exchange::Impl::finish_head() {
+  if (answer->status < 200) {  // interim: another head follows
+    answer->status = 0;
+    return true;
+  }
+  head_complete = true;
+  note_peer();
+  const auto wanted = request->body_wanted ? request->body_wanted(answer->status) : std::nullopt;
+  if (!wanted) return true;
+  body_limit = *wanted;
+  limit_is_wish = true;
+  stopped = body_limit == 0;
+  return !stopped;
+}
+
+bool Exchange::Impl::take_body(std::string_view bytes) {
+  const auto room = body_limit - answer->body.size();
+  answer->body.append(bytes.substr(0, room));
+  if (bytes.size() <= room) return true;
+  answer->body_cut = true;
+  (limit_is_wish ? stopped : body_too_large) = true;
+  return false;
+}
+
+void Exchange::Impl::note_peer() {
+  curl_tlssessioninfo* info = nullptr;
+  if (curl_easy_getinfo(easy.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK) return;
+  if (info == nullptr || info->internals == nullptr) return;
+  answer->peer = tls::peer_of(static_cast<const SSL*>(info->internals));
+}
+
+CURLcode Exchange::Impl::code_of_finished() {
+  int left = 0;
+  CURLcode code = CURLE_OK;
+  while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
+    if (message->msg == CURLMSG_DONE) code = message->data.result;
+  }
+  return code;
+}
+
+Exchange::Impl::End Exchange::Impl::drive(const Deadline& deadline, CURLcode& code) {
+  curl_waitfd interrupt{};
+  interrupt.fd = deadline.interrupt_fd();
+  interrupt.events = CURL_WAIT_POLLIN;
+  const unsigned extra = deadline.interrupt_fd() >= 0 ? 1 : 0;
+  while (true) {
+    int running = 0;
+    const CURLMcode performed = curl_multi_perform(multi.get(), &running);
+    VITALS_ASSERT(performed == CURLM_OK);
+    if (running == 0) {
+      code = code_of_finished();
+      return End::done;
+    }
+    if (deadline.expired()) return End::timeout;
+    const CURLMcode polled =
+        curl_multi_poll(multi.get(), &interrupt, extra, deadline.remaining_ms(), nullptr);
+    VITALS_ASSERT(polled == CURLM_OK);
+    if (extra != 0 && interrupt.revents != 0) return End::interrupted;
+  }
+}
+
+curl_off_t Exchange::Impl::time_of(CURLINFO info) const {
+  curl_off_t value = 0;
+  curl_easy_getinfo(easy.get(), info, &value);
+  return value;
+}
+
+void Exchange::Impl::note_phases(TimePoint start) {
+  const Elapsed total = Clock::now() - start;
+  const auto connected = time_of(CURLINFO_CONNECT_TIME_T);
+  const auto secured = time_of(CURLINFO_APPCONNECT_TIME_T);
+  const auto asked = time_of(CURLINFO_PRETRANSFER_TIME_T);
+  const auto answered = time_of(CURLINFO_STARTTRANSFER_TIME_T);
+  if (secured > 0) answer->phases.set(Phase::tls, microseconds(secured - connected));
+  if (answered <= 0) return;
+  answer->phases.set(Phase::request, microseconds(std::max<curl_off_t>(0, answered - asked)));
+  answer->phases.set(Phase::transfer, std::max(Elapsed::zero(), total - microseconds(answered)));
+}
+
+std::string Exchange::Impl::text(std::string_view fallback) const {
+  return error_text[0] != '\0' ? std::string(error_text.data()) : std::string(fallback);
+}
+
+net::Failure Exchange::Impl::tls_failure() const {
+  if (context_failure) return *context_failure;
+  long verify_result = X509_V_OK;
+  curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &verify_result);
+  const std::string_view said = error_text.data();
+  const auto error = openssl_error_in(said);
+  if (verify_result != X509_V_OK || error != 0) {
+    return tls::handshake_failure(verify_result, error);
+  }
+  // No error of OpenSSL's own: the socket ended under it.
+  if (said.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
+      said.find("Connection reset") != std::string_view::npos) {
+    return {Reason::reset, "the server closed the connection in the TLS handshake"};
+  }
+  return {Reason::tls, "TLS handshake: " + text("failed")};
+}
+
+net::Failure Exchange::Impl::receive_failure() const {
+  long error = 0;
+  curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &error);
+  const std::string where = answer->status != 0 ? "in mid-answer" : "before an answer";
+  if (error != 0) return net::from_errno(static_cast<int>(error), "connection lost " + where);
+  const std::string_view said = error_text.data();
+  if (said.find("unexpected eof") != std::string_view::npos ||
+      said.find("SSL_ERROR_SYSCALL") != std::string_view::npos) {
+    return {Reason::reset, "the server closed the connection " + where};
+  }
+  if (const auto code = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, code);
+  return {Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+}
+
+net::Failure Exchange::Impl::write_failure() const {
+  if (head_too_large) {
+    return {Reason::too_large, "the header is longer than " + std::to_string(head_max) + " bytes"};
+  }
+  if (body_too_large) {
+    return {Reason::too_large,
+            "the body is longer than max_body, " + std::to_string(request->body_max) + " bytes"};
+  }
+  return {Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+}
+
+net::Failure Exchange::Impl::proxy_failure(long status) const {
+  return {Reason::status, "the proxy answered " + std::to_string(status) + " to CONNECT"};
+}
+
+net::Failure Exchange::Impl::timeout_failure() const {
+  if (answer->status != 0) {
+    return {Reason::timeout, "answer not finished: HTTP " + std::to_string(answer->status) + ", " +
+                                 std::to_string(answer->body.size()) + " bytes of body so far"};
+  }
+  if (head_bytes > 0) return {Reason::timeout, "answer not finished: its header is incomplete"};
+  const bool secure = request->url.starts_with("https:");
+  if (secure && time_of(CURLINFO_APPCONNECT_TIME_T) == 0) {
+    return {Reason::timeout, request->proxy
+                                 ? "connected to the proxy, but no TLS connection through it"
+                                 : "connected, but the TLS handshake did not finish"};
+  }
+  return {Reason::timeout, "connected, but no answer to the request"};
+}
+
+std::optional<net::Failure> Exchange::Impl::classify(CURLcode code) const {
+  if (stopped || code == CURLE_OK) return std::nullopt;
+  if (context_failure) return context_failure;
+  long proxy_status = 0;
+  curl_easy_getinfo(easy.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (proxy_status >= 300) return proxy_failure(proxy_status);
+  switch (code) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION: {
+      auto failure = tls_failure();
+      // libcurl compares the names of a certificate itself, OpenSSL knows nothing of it.
+      if (code == CURLE_PEER_FAILED_VERIFICATION && failure.reason == Reason::tls) {
+        return net::Failure{Reason::tls_verify, text("the certificate is for another host")};
+      }
+      return failure;
+    }
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_USE_SSL_FAILED:
+      return net::Failure{Reason::tls, text("TLS failed")};
+    case CURLE_RECV_ERROR:
+      return receive_failure();
+    case CURLE_SEND_ERROR:
+      return net::Failure{Reason::reset,
+                          "the server closed the connection before the request was sent"};
+    case CURLE_GOT_NOTHING:
+      return net::Failure{Reason::reset, "the server closed the connection without an answer"};
+    case CURLE_PARTIAL_FILE:
+      return net::Failure{Reason::reset, "the server closed the connection in mid-answer: " +
+                                             text("the body is too short")};
+    case CURLE_WRITE_ERROR:
+      return write_failure();
+    case CURLE_TOO_LARGE:  // one header line beyond libcurl's own limit
+      return net::Failure{Reason::too_large, text("a header line is too long")};
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_HTTP2:
+    case CURLE_BAD_CONTENT_ENCODING:
+      return net::Failure{Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+    case CURLE_PROXY:
+      return net::Failure{Reason::protocol, "the proxy: " + text("does not speak HTTP")};
+    case CURLE_OPERATION_TIMEDOUT:
+      return timeout_failure();
+    default:
+      return net::Failure{Reason::internal, "libcurl " + std::to_string(code) + ": " +
+                                                text(curl_easy_strerror(code))};
+  }
+}
+
+Exchange::Exchange() : impl_(std::make_unique<Impl>()) {}
+Exchange::~Exchange() = default;
+
+ExchangeAnswer Exchange::run(const ExchangeRequest& request, Fd connection,
+                             const Deadline& deadline) {
+  auto& impl = *impl_;
+  ExchangeAnswer answer;
+  impl.request = &request;
+  impl.answer = &answer;
+  impl.connection = std::move(connection);
+  if (!impl.prepare()) {
+    answer.failure = net::Failure{Reason::internal, "libcurl does not take this URL"};
+    impl.connection.reset();
+    return answer;
+  }
+  const auto start = Clock::now();
+  const CURLMcode added = curl_multi_add_handle(impl.multi.get(), impl.easy.get());
+  VITALS_ASSERT(added == CURLM_OK);
+  CURLcode code = CURLE_OK;
+  const auto end = impl.drive(deadline, code);
+  impl.note_phases(start);
+  switch (end) {
+    case Impl::End::done:
+      answer.failure = impl.classify(code);
+      break;
+    case Impl::End::timeout:
+      if (!answer.peer) impl.note_peer();  // a handshake that was followed by silence
+      answer.failure = impl.timeout_failure();
+      break;
+    case Impl::End::interrupted:
+      answer.failure = net::interrupted();
+      break;
+  }
+  curl_multi_remove_handle(impl.multi.get(), impl.easy.get());
+  impl.connection.reset();  // when libcurl never asked for it
+  impl.request = nullptr;
+  impl.answer = nullptr;
+  return answer;
+}
+
+std::optional<std::string> Exchange::resolve_reference(const std::string& base,
+                                                       const std::string& location) {
+  const std::unique_ptr<CURLU, UrlFree> url(curl_url());
+  VITALS_ASSERT(url != nullptr);
+  if (curl_url_set(url.get(), CURLUPART_URL, base.c_str(), CURLU_PATH_AS_IS) != CURLUE_OK ||
+      curl_url_set(url.get(), CURLUPART_URL, location.c_str(),
+                   CURLU_PATH_AS_IS | CURLU_URLENCODE | CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK) {
+    return std::nullopt;
+  }
+  char* text = nullptr;
+  if (curl_url_get(url.get(), CURLUPART_URL, &text, 0) != CURLUE_OK) return std::nullopt;
+  const std::unique_ptr<char, StringFree> owned(text);
+  return std::string(text);
+}
+
+}  // namespace vitals::http
+
+namespace vitals {
+
+void initialise_http() {
+  const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  VITALS_ASSERT(code == CURLE_OK);
+}
+
+LibraryVersion curl_version() { return {"libcurl", curl_version_info(CURLVERSION_NOW)->version}; }
+
+}  // namespace vitals

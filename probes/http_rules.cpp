@@ -1,0 +1,321 @@
+// Judges status, headers and body of an HTTP answer; nlohmann-json reads the body here.
+#include "probes/http_rules.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstdint>
+
+namespace vitals::http {
+namespace {
+
+constexpr int status_min = 100;
+constexpr int status_max = 999;
+/// Server values inside a detail. The runner scrubs secrets and only then cuts to what is shown, so
+/// this is far above that: a secret must not be cut in two before it is recognised.
+constexpr std::size_t quoted_max = 1'024;
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::optional<int> status_code(std::string_view text) {
+  int code = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), code);
+  if (text.size() != 3 || error != std::errc() || end != text.data() + text.size()) return {};
+  if (code < status_min || code > status_max) return {};
+  return code;
+}
+
+std::optional<std::pair<int, int>> status_range(std::string_view text) {
+  if (text.size() == 3 && text[0] >= '1' && text[0] <= '9' &&
+      (text.substr(1) == "xx" || text.substr(1) == "XX")) {
+    const int first = (text[0] - '0') * 100;
+    return std::pair{first, first + 99};
+  }
+  const auto dash = text.find('-');
+  const auto low = status_code(trimmed(text.substr(0, dash)));
+  const auto high =
+      dash == std::string_view::npos ? low : status_code(trimmed(text.substr(dash + 1)));
+  if (!low || !high || *high < *low) return {};
+  return std::pair{*low, *high};
+}
+
+char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+
+std::string quoted(std::string_view value) {
+  return "\"" + std::string(value.substr(0, quoted_max)) + "\"";
+}
+
+std::string expected_text(const std::string& label, const ValueRule& rule) {
+  return label + ": expected " + rule.text() + ", ";
+}
+
+bool json_equals(const nlohmann::json& value, const ValueRule& expected) {
+  if (value.is_string()) return expected.accepts(value.get_ref<const std::string&>());
+  const auto wanted = nlohmann::json::parse(expected.text(), nullptr, false);
+  // nlohmann compares 1 and 1.0 as equal numbers.
+  if (!wanted.is_discarded() && wanted == value) return true;
+  const bool scalar = value.is_number() || value.is_boolean();
+  return scalar && expected.accepts(value.dump());
+}
+
+std::string shown_json(const nlohmann::json& value) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array";
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace).substr(0, quoted_max);
+}
+
+std::optional<std::string> json_rule_complaint(const nlohmann::json& document,
+                                               const JsonRule& rule) {
+  const std::string label = rule.pointer.empty() ? "the JSON document" : "JSON " + rule.pointer;
+  const nlohmann::json::json_pointer pointer(rule.pointer);
+  if (!document.contains(pointer)) return expected_text(label, rule.expected) + "not there";
+  const auto& value = document.at(pointer);
+  if (json_equals(value, rule.expected)) return {};
+  return expected_text(label, rule.expected) + "got " + shown_json(value);
+}
+
+bool starts_with_name(std::string_view text, std::string_view name) {
+  return text.size() >= name.size() && same_name(text.substr(0, name.size()), name);
+}
+
+/// Where the text goes on after the tag at `open`, "<".
+std::size_t after_tag(std::string_view html, std::size_t open) {
+  for (const std::string_view silent : {"script", "style"}) {
+    if (!starts_with_name(html.substr(open + 1), silent)) continue;
+    for (auto close = html.find("</", open); close != std::string_view::npos;
+         close = html.find("</", close + 2)) {
+      if (starts_with_name(html.substr(close + 2), silent)) {
+        open = close;
+        break;
+      }
+    }
+  }
+  const auto end = html.find('>', open);
+  return end == std::string_view::npos ? html.size() : end + 1;
+}
+
+std::string without_tags(std::string_view html) {
+  std::string text;
+  for (std::size_t i = 0; i < html.size();) {
+    if (html[i] != '<') {
+      text += html[i++];
+      continue;
+    }
+    i = after_tag(html, i);
+    text += ' ';
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<StatusRanges> StatusRanges::parse(const std::vector<std::string>& parts) {
+  StatusRanges ranges;
+  for (const auto& part : parts) {
+    const auto range = status_range(trimmed(part));
+    if (!range) {
+      return Error{"'" + part +
+                   "' is no status; write \"200\", \"200-299\" or \"2xx\" (100 to 999)"};
+    }
+    ranges.ranges_.push_back(*range);
+  }
+  if (ranges.ranges_.empty()) return Error{"no status would ever pass; write [\"200-299\"]"};
+  return ranges;
+}
+
+bool StatusRanges::contains(int status) const {
+  return std::any_of(ranges_.begin(), ranges_.end(), [status](const auto& range) {
+    return status >= range.first && status <= range.second;
+  });
+}
+
+std::string StatusRanges::text() const {
+  std::string text;
+  for (const auto& [low, high] : ranges_) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(low);
+    if (high != low) text += "-" + std::to_string(high);
+  }
+  return text;
+}
+
+std::vector<HeaderLine> header_lines(std::string_view head) {
+  std::vector<HeaderLine> lines;
+  while (!head.empty()) {
+    const auto end = head.find('\n');
+    const auto line = head.substr(0, end);
+    head = end == std::string_view::npos ? std::string_view() : head.substr(end + 1);
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) continue;
+    lines.push_back({line.substr(0, colon), trimmed(line.substr(colon + 1))});
+  }
+  return lines;
+}
+
+std::optional<std::string_view> find_header(std::string_view head, std::string_view name) {
+  for (const auto& line : header_lines(head)) {
+    if (same_name(line.name, name)) return line.value;
+  }
+  return {};
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_header_value(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
+}
+
+Result<ValueRule> ValueRule::parse(std::string_view text) {
+  ValueRule rule;
+  rule.text_ = text;
+  if (text.size() < 3 || text.front() != '/') return rule;
+  auto matcher = Matcher::parse(text);
+  if (!matcher) return matcher.error();
+  // A plain value, such as a path, is shown in quotes.
+  if (matcher.value().shown().front() == '/') rule.regex_ = std::move(matcher).value();
+  return rule;
+}
+
+bool ValueRule::accepts(std::string_view value) const {
+  return regex_ ? regex_->find_in(value) == Match::yes : value == text_;
+}
+
+std::optional<std::string> header_complaint(std::string_view head,
+                                            const std::vector<HeaderRule>& rules) {
+  if (rules.empty()) return {};
+  const auto lines = header_lines(head);
+  for (const auto& rule : rules) {
+    std::optional<std::string_view> seen;
+    bool accepted = false;
+    for (const auto& line : lines) {
+      if (!same_name(line.name, rule.name)) continue;
+      seen = line.value;
+      accepted = accepted || rule.value.accepts(line.value);
+    }
+    if (accepted) continue;
+    const auto complaint = expected_text("header " + rule.name, rule.value);
+    if (!seen) return complaint + "not there";
+    return complaint +
+           (same_name(rule.name, "Set-Cookie") ? "got another" : "got " + quoted(*seen));
+  }
+  return {};
+}
+
+Result<JsonRule> parse_json_rule(std::string_view pointer, std::string_view expected) {
+  auto value = ValueRule::parse(expected);
+  if (!value) return value.error();
+  try {
+    const nlohmann::json::json_pointer parsed{std::string(pointer)};
+  } catch (const nlohmann::json::exception&) {
+    return Error{"'" + std::string(pointer) +
+                 "' is no JSON pointer; it starts with '/', ~ is written ~0 and / in a name ~1: "
+                 "\"/status\", \"/checks/0/ok\""};
+  }
+  return JsonRule{std::string(pointer), std::move(value).value()};
+}
+
+std::optional<std::string> json_complaint(std::string_view body,
+                                          const std::vector<JsonRule>& rules) {
+  if (rules.empty()) return {};
+  bool too_deep = false;
+  const auto watch_depth = [&too_deep](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > json_depth_max;
+    return !too_deep;
+  };
+  const auto document = nlohmann::json::parse(body.begin(), body.end(), watch_depth, false);
+  if (too_deep) {
+    return "the body is JSON nested more than " + std::to_string(json_depth_max) + " deep";
+  }
+  if (document.is_discarded()) {
+    const auto text = readable_text(body, false);
+    return "the body is not JSON" + (text.empty() ? text : ": " + text);
+  }
+  for (const auto& rule : rules) {
+    try {
+      if (auto complaint = json_rule_complaint(document, rule)) return complaint;
+    } catch (const nlohmann::json::exception&) {
+      // "/list/name": a name where the document has an array.
+      return expected_text("JSON " + rule.pointer, rule.expected) + "not there";
+    }
+  }
+  return {};
+}
+
+std::string readable_text(std::string_view body, bool cut) {
+  if (body.find('\0') != std::string_view::npos) return {};
+  if (cut) {
+    const auto last = body.find_last_of(" \t\r\n<>\"',;&=");
+    body = body.substr(0, last == std::string_view::npos ? 0 : last);
+  }
+  const auto start = body.find_first_not_of(" \t\r\n");
+  if (start == std::string_view::npos) return {};
+  body = body.substr(start);
+  return std::string(trimmed(body.front() == '<' ? without_tags(body) : std::string(body)));
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      const bool padding = i + k > bytes.size();
+      text += padding ? '=' : alphabet[group >> (18U - 6U * k) & 63U];
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  std::string bytes;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    std::uint32_t value = 0;
+    if (c >= 'A' && c <= 'Z') {
+      value = static_cast<std::uint32_t>(c - 'A');
+    } else if (c >= 'a' && c <= 'z') {
+      value = static_cast<std::uint32_t>(c - 'a') + 26;
+    } else if (c >= '0' && c <= '9') {
+      value = static_cast<std::uint32_t>(c - '0') + 52;
+    } else if (c == '+' || c == '-') {
+      value = 62;
+    } else if (c == '/' || c == '_') {
+      value = 63;
+    } else {
+      return {};
+    }
+    bits = bits << 6U | value;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes += static_cast<char>(bits >> count & 0xffU);
+    }
+  }
+  return bytes;
+}
+
+}  // namespace vitals::http

@@ -1,0 +1,498 @@
+// Reads and checks the settings of http checks, and renders them into one request.
+#include "probes/http_settings.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+
+namespace vitals::http {
+namespace {
+
+constexpr std::int64_t follow_max = 20;
+constexpr std::int64_t body_limit_max = std::int64_t{16} * 1024 * 1024;
+/// Query values shorter than this are words such as "full" or "1", not keys; scrubbing them would
+/// eat every mention of them. Unless the parameter's name says otherwise.
+constexpr std::size_t query_secret_min = 8;
+
+constexpr std::uint16_t http_port = 80;
+constexpr std::uint16_t https_port = 443;
+
+std::uint16_t own_port(std::string_view scheme) {
+  return scheme == "https" ? https_port : http_port;
+}
+
+std::string lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return result;
+}
+
+std::string bracketed(const std::string& host) {
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+bool names_a_secret(std::string_view parameter) {
+  const auto name = lower(parameter);
+  constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
+                                                  "sig", "auth",  "code",   "cred"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](auto word) { return name.find(word) != std::string::npos; });
+}
+
+using Sink = std::function<void(std::string_view)>;
+
+void hide_url_secrets(std::string_view url, const Sink& add_secret) {
+  const auto parsed = net::parse_url(url);
+  if (!parsed) return;
+  add_secret(parsed.value().password);
+  for (const auto& [name, value] : parsed.value().parameters) {
+    if (value.size() >= query_secret_min || names_a_secret(name)) add_secret(value);
+  }
+}
+
+void hide_user_password(std::string_view pair, const Sink& add_secret) {
+  const auto colon = pair.find(':');
+  if (colon != std::string_view::npos) add_secret(pair.substr(colon + 1));
+}
+
+/// A server may echo the token without its scheme, or one cookie of many.
+void hide_header_parts(std::string_view name, std::string_view value, const Sink& add_secret) {
+  if (same_name(name, "Authorization") || same_name(name, "Proxy-Authorization")) {
+    const auto space = value.find(' ');
+    if (space == std::string_view::npos) return;
+    add_secret(value.substr(space + 1));
+    if (!same_name(value.substr(0, space), "Basic")) return;
+    if (const auto pair = base64_decode(value.substr(space + 1))) {
+      hide_user_password(*pair, add_secret);
+    }
+  }
+  if (!same_name(name, "Cookie")) return;
+  while (!value.empty()) {
+    const auto end = value.find(';');
+    const auto cookie = value.substr(0, end);
+    const auto equals = cookie.find('=');
+    if (equals != std::string_view::npos) add_secret(cookie.substr(equals + 1));
+    value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
+  }
+}
+
+/// Null when the header may be set by a user; else why not.
+const char* reserved_header(std::string_view name) {
+  if (same_name(name, "Content-Length") || same_name(name, "Transfer-Encoding")) {
+    return "is set by vitals from the body; leave it out";
+  }
+  if (same_name(name, "Connection") || same_name(name, "Expect")) {
+    return "is set by vitals: every attempt is a new connection; leave it out";
+  }
+  return nullptr;
+}
+
+/// Says what of the request the user can't have meant as a credential. Everything else stays at
+/// home when a redirect leads to another origin.
+bool may_travel(std::string_view name) {
+  constexpr std::array<std::string_view, 5> harmless{"Accept", "Accept-Language", "User-Agent",
+                                                     "Content-Type", "Cache-Control"};
+  return std::any_of(harmless.begin(), harmless.end(),
+                     [&](auto each) { return same_name(each, name); });
+}
+
+std::string header_line(std::string_view name, std::string_view value) {
+  // libcurl's way to say "send it empty"; "Name:" would leave it out.
+  if (value.empty()) return std::string(name) + ";";
+  return std::string(name) + ": " + std::string(value);
+}
+
+struct HeaderSet {
+  std::vector<std::pair<std::string, std::string>> values;
+
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(values.begin(), values.end(),
+                       [&](const auto& each) { return same_name(each.first, name); });
+  }
+  void add_default(std::string_view name, std::string_view value) {
+    if (!has(name)) values.emplace_back(name, value);
+  }
+};
+
+void append_lines(const HeaderSet& set, bool with_body, LiveRequest& request) {
+  for (const auto& [name, value] : set.values) {
+    request.headers.push_back(header_line(name, value));
+    if (may_travel(name)) request.foreign_headers.push_back(header_line(name, value));
+  }
+  for (auto* lines : {&request.headers, &request.foreign_headers}) {
+    lines->emplace_back("Connection: close");
+    if (!with_body) continue;
+    // "Name:" takes out what libcurl would add: a wait for 100, and the type of a web form.
+    lines->emplace_back("Expect:");
+    if (!set.has("Content-Type")) lines->emplace_back("Content-Type:");
+  }
+}
+
+void read_headers(Settings& settings, HttpSettings& result) {
+  result.headers = settings.table("headers");
+  for (const auto& [name, text] : result.headers) {
+    if (!is_token(name)) {
+      settings.complain("headers", "'" + name + "' is no header name; letters, digits and '-'");
+    } else if (const char* why = reserved_header(name)) {
+      settings.complain("headers", name + " " + why);
+    }
+    const auto value = text.read();
+    if (!value) continue;
+    if (!is_header_value(value.value())) {
+      settings.complain("headers", "the value of " + name + " has a line break in it");
+    }
+    hide_header_parts(name, value.value(), result.add_secret);
+  }
+}
+
+std::optional<Matcher> read_matcher(Settings& settings, std::string_view name) {
+  if (!settings.has(name)) return {};
+  auto matcher = Matcher::parse(settings.text(name));
+  if (matcher) return std::move(matcher).value();
+  settings.complain(name, matcher.error().message);
+  return {};
+}
+
+void read_expectations(Settings& settings, HttpSettings& result) {
+  auto ranges = StatusRanges::parse(settings.list("expect_status"));
+  if (ranges) {
+    result.expect_status = std::move(ranges).value();
+  } else {
+    settings.complain("expect_status", ranges.error().message);
+  }
+  result.expect_body = read_matcher(settings, "expect_body");
+  result.reject_body = read_matcher(settings, "reject_body");
+  for (const auto& [name, text] : settings.table("expect_header")) {
+    const auto value = text.read();
+    if (!value) continue;
+    auto rule = ValueRule::parse(value.value());
+    if (!is_token(name)) {
+      settings.complain("expect_header", "'" + name + "' is no header name");
+    } else if (rule) {
+      result.expect_header.push_back({name, std::move(rule).value()});
+    } else {
+      settings.complain("expect_header", name + ": " + rule.error().message);
+    }
+  }
+  for (const auto& [pointer, text] : settings.table("expect_json")) {
+    const auto value = text.read();
+    if (!value) continue;
+    auto rule = parse_json_rule(pointer, value.value());
+    if (rule) {
+      result.expect_json.push_back(std::move(rule).value());
+    } else {
+      settings.complain("expect_json", rule.error().message);
+    }
+  }
+  const bool needs_body = result.expect_body || result.reject_body || !result.expect_json.empty();
+  if (result.method == "HEAD" && needs_body) {
+    settings.complain("method",
+                      "HEAD has no body to judge; use GET, or leave out expect_body, "
+                      "reject_body and expect_json");
+  }
+}
+
+void read_url(Settings& settings, HttpSettings& result) {
+  const auto url = settings.text("url");
+  result.url = settings.live_text("url");
+  if (url.empty()) {
+    // A missing one is the loader's complaint; an empty one is ours.
+    if (settings.has("url")) settings.complain("url", "empty; write http://host:port/path");
+    return;
+  }
+  auto target = parse_target(url);
+  if (!target) {
+    settings.complain("url", target.error().message);
+    return;
+  }
+  hide_url_secrets(url, result.add_secret);
+  result.target = std::move(target).value();
+}
+
+void read_credentials(Settings& settings, HttpSettings& result) {
+  result.has_bearer = settings.has("bearer");
+  result.bearer = settings.live_text("bearer");
+  result.has_basic = settings.has("basic");
+  result.basic = settings.live_text("basic");
+  const auto has_header =
+      std::any_of(result.headers.begin(), result.headers.end(),
+                  [](const auto& each) { return same_name(each.first, "Authorization"); });
+  const bool in_url = result.target && result.target->has_user;
+  if (result.has_bearer + result.has_basic + has_header + in_url > 1) {
+    settings.complain(result.has_bearer  ? "bearer"
+                      : result.has_basic ? "basic"
+                                         : "url",
+                      "only one of bearer, basic, an Authorization header and user:password in the "
+                      "URL can be sent; keep one");
+  }
+  if (!result.has_basic) return;
+  const auto pair = result.basic.read();
+  if (pair && pair.value().find(':') == std::string::npos) {
+    settings.complain("basic", "no ':' in it; write \"user:password\"");
+  } else if (pair) {
+    hide_user_password(pair.value(), result.add_secret);
+  }
+}
+
+void read_proxy(Settings& settings, HttpSettings& result) {
+  result.has_proxy = settings.has("proxy") && !settings.text("proxy").empty();
+  result.proxy = settings.live_text("proxy");
+  if (!result.has_proxy) return;
+  const auto url = settings.text("proxy");
+  const auto proxy = parse_proxy(url);
+  if (!proxy) settings.complain("proxy", proxy.error().message);
+  hide_url_secrets(url, result.add_secret);
+  if (result.target && result.target->endpoint.is_unix()) {
+    settings.complain("proxy", "a Unix socket is not reached through a proxy; leave it out");
+  }
+}
+
+Result<std::string> authorization(const HttpSettings& settings, const Target& target) {
+  if (settings.has_bearer) {
+    const auto token = settings.bearer.read();
+    if (!token) return token.error();
+    return "Bearer " + token.value();
+  }
+  if (settings.has_basic) {
+    const auto pair = settings.basic.read();
+    if (!pair) return pair.error();
+    hide_user_password(pair.value(), settings.add_secret);
+    return "Basic " + base64(pair.value());
+  }
+  if (target.has_user) return "Basic " + base64(target.user + ":" + target.password);
+  return std::string();
+}
+
+Result<HeaderSet> live_headers(const HttpSettings& settings, const Target& target) {
+  HeaderSet set;
+  for (const auto& [name, text] : settings.headers) {
+    const auto value = text.read();
+    if (!value) return value.error();
+    hide_header_parts(name, value.value(), settings.add_secret);
+    set.values.emplace_back(name, value.value());
+  }
+  const auto credentials = authorization(settings, target);
+  if (!credentials) return credentials.error();
+  if (!credentials.value().empty()) set.add_default("Authorization", credentials.value());
+  // With another server name in the URL that libcurl sees, Host has to be said.
+  if (!settings.tls.server_name.empty() && target.tls()) {
+    set.add_default("Host", target.authority());
+  }
+  set.add_default("User-Agent", "vitals/" VITALS_VERSION);
+  set.add_default("Accept", "*/*");
+  for (const auto& [name, value] : set.values) {
+    if (!is_header_value(value)) return Error{"the value of header " + name + " has a line break"};
+  }
+  return set;
+}
+
+Result<Target> unix_target(const net::Url& parsed, Target target) {
+  if (parsed.host.empty() || parsed.host.front() != '/') {
+    return Error{"no socket path; write http+unix://%2Frun%2Fapp.sock/path"};
+  }
+  target.scheme = "http";
+  target.endpoint.unix_path = parsed.host;
+  return target;
+}
+
+}  // namespace
+
+const std::array<SettingSpec, 15> setting_specs{{
+    {.name = "url",
+     .type = SettingType::live_text,
+     .fallback = "",
+     .doc = "http://, https:// or http+unix://%2Frun%2Fapp.sock/path",
+     .required = true,
+     .url = true},
+    {.name = "method",
+     .type = SettingType::choice,
+     .fallback = "GET",
+     .doc = "what to ask",
+     .choices = "GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"},
+    {.name = "headers",
+     .type = SettingType::table,
+     .fallback = "",
+     .doc = "request headers; none follows a redirect to another host, but for Accept and the like",
+     .secret = true},
+    {.name = "body",
+     .type = SettingType::live_text,
+     .fallback = "",
+     .doc = "request body; say its type in headers",
+     .secret = true},
+    {.name = "expect_status",
+     .type = SettingType::list,
+     .fallback = "200-299",
+     .doc = "statuses that pass: 200, \"200-299\", \"2xx\""},
+    {.name = "expect_body",
+     .type = SettingType::text,
+     .fallback = "",
+     .doc = "text or /regex/ that the body must have"},
+    {.name = "reject_body",
+     .type = SettingType::text,
+     .fallback = "",
+     .doc = "text or /regex/ that the body must not have"},
+    {.name = "expect_header",
+     .type = SettingType::table,
+     .fallback = "",
+     .doc = "headers that the answer must have: value or /regex/"},
+    {.name = "expect_json",
+     .type = SettingType::table,
+     .fallback = "",
+     .doc = "JSON pointer to value or /regex/: { \"/status\" = \"ok\" }"},
+    {.name = "follow",
+     .type = SettingType::integer,
+     .fallback = "0",
+     .doc = "redirects to follow; never from https to http"},
+    {.name = "max_body",
+     .type = SettingType::size,
+     .fallback = "64KiB",
+     .doc = "a longer body fails (too_large) and is not read further"},
+    {.name = "ip",
+     .type = SettingType::choice,
+     .fallback = "any",
+     .doc = "IP version to use",
+     .choices = "any|4|6"},
+    {.name = "bearer",
+     .type = SettingType::live_text,
+     .fallback = "",
+     .doc = "token for Authorization: Bearer",
+     .secret = true},
+    {.name = "basic",
+     .type = SettingType::live_text,
+     .fallback = "",
+     .doc = "user:password for Authorization: Basic",
+     .secret = true},
+    {.name = "proxy",
+     .type = SettingType::live_text,
+     .fallback = "",
+     .doc = "http://[user:password@]host:port; environment variables are not read",
+     .url = true},
+}};
+
+bool Target::same_origin(const Target& other) const {
+  return scheme == other.scheme && endpoint.host == other.endpoint.host &&
+         endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
+}
+
+std::string Target::authority() const {
+  if (endpoint.is_unix()) return "localhost";
+  const auto host = bracketed(endpoint.host);
+  return endpoint.port == own_port(scheme) ? host : host + ":" + std::to_string(endpoint.port);
+}
+
+std::string Target::url(std::string_view host) const {
+  if (host.empty()) return scheme + "://" + authority() + path;
+  return scheme + "://" + bracketed(std::string(host)) + ":" + std::to_string(endpoint.port) + path;
+}
+
+std::string Target::label() const {
+  if (endpoint.is_unix()) return "http+unix://" + endpoint.unix_path;
+  return scheme + "://" + bracketed(endpoint.host) + ":" + std::to_string(endpoint.port);
+}
+
+Result<Target> parse_target(std::string_view url) {
+  const auto parsed = net::parse_url(url);
+  if (!parsed) return parsed.error();
+  const auto& parts = parsed.value();
+  Target target;
+  target.path = (parts.path.empty() ? "/" : parts.path) +
+                (parts.query.empty() ? std::string() : "?" + parts.query);
+  target.user = parts.user;
+  target.password = parts.password;
+  target.has_user = parts.has_user;
+  const bool printable = std::all_of(target.path.begin(), target.path.end(),
+                                     [](char c) { return c > ' ' && c < '\x7f'; });
+  if (!printable) {
+    return Error{
+        "a blank, a control character or a letter beyond ASCII in its path; write it as "
+        "%XX (a blank is %20)"};
+  }
+  if (parts.scheme == "http+unix") return unix_target(parts, std::move(target));
+  if (parts.scheme != "http" && parts.scheme != "https") {
+    return Error{"'" + parts.scheme +
+                 "://' is not for kind http; write http://host:port/path, "
+                 "https://host/path or http+unix://%2Frun%2Fapp.sock/path"};
+  }
+  if (parts.host.empty()) return Error{"no host; write " + parts.scheme + "://host:port/path"};
+  const bool host_ok = std::all_of(parts.host.begin(), parts.host.end(), [](char c) {
+    return c > ' ' && c < '\x7f' &&
+           std::string_view("/?#@\\\"<>^`{|}").find(c) == std::string_view::npos;
+  });
+  if (!host_ok) {
+    return Error{
+        "its host has characters that names have not; write an international name in its "
+        "xn-- form"};
+  }
+  target.scheme = parts.scheme;
+  target.endpoint.host = lower(parts.host);
+  target.endpoint.port = parts.port != 0 ? parts.port : own_port(parts.scheme);
+  return target;
+}
+
+Result<Proxy> parse_proxy(std::string_view url) {
+  const auto parsed = net::parse_url(url);
+  if (!parsed) return parsed.error();
+  const auto& parts = parsed.value();
+  if (parts.scheme != "http" || parts.host.empty() || parts.port == 0) {
+    return Error{"not a proxy that can be used; write http://host:port"};
+  }
+  Proxy proxy;
+  proxy.endpoint.host = parts.host;
+  proxy.endpoint.port = parts.port;
+  if (parts.has_user) proxy.authorization = parts.user + ":" + parts.password;
+  return proxy;
+}
+
+HttpSettings read_http_settings(Settings& settings) {
+  HttpSettings result;
+  result.add_secret = settings.secret_sink();
+  read_url(settings, result);
+  result.method = settings.choice("method");
+  read_headers(settings, result);
+  result.has_body = settings.has("body");
+  result.body = settings.live_text("body");
+  if (result.has_body && result.method == "HEAD") {
+    settings.complain("body", "HEAD has no body; write method = \"POST\"");
+  }
+  read_expectations(settings, result);
+  result.follow = static_cast<int>(settings.integer("follow", {.min = 0, .max = follow_max}));
+  result.max_body =
+      static_cast<std::size_t>(settings.size("max_body", {.min = 1, .max = body_limit_max}));
+  const auto ip = settings.choice("ip");
+  result.ip = ip == "4" ? net::IpFamily::v4 : ip == "6" ? net::IpFamily::v6 : net::IpFamily::any;
+  read_credentials(settings, result);
+  read_proxy(settings, result);
+  result.tls = tls::read_settings(settings);
+  return result;
+}
+
+Result<LiveRequest> read_live(const HttpSettings& settings) {
+  const auto url = settings.url.read();
+  if (!url) return url.error();
+  auto target = parse_target(url.value());
+  if (!target) return Error{"url: " + target.error().message};
+  hide_url_secrets(url.value(), settings.add_secret);
+
+  LiveRequest request;
+  request.target = std::move(target).value();
+  if (settings.has_proxy) {
+    const auto text = settings.proxy.read();
+    if (!text) return text.error();
+    auto proxy = parse_proxy(text.value());
+    if (!proxy) return Error{"proxy: " + proxy.error().message};
+    hide_url_secrets(text.value(), settings.add_secret);
+    request.proxy = std::move(proxy).value();
+  }
+  if (settings.has_body) {
+    auto body = settings.body.read();
+    if (!body) return body.error();
+    request.body = std::move(body).value();
+  }
+  const auto set = live_headers(settings, request.target);
+  if (!set) return set.error();
+  append_lines(set.value(), settings.has_body, request);
+  return request;
+}
+
+}  // namespace vitals::http
