@@ -13,7 +13,7 @@
 
 namespace vitals {
 
-/// The agent process itself, from /proc/self.
+/// The agent process itself.
 struct AgentUsage {
   double cpu_seconds = 0;
   double resident_bytes = 0;
@@ -21,8 +21,17 @@ struct AgentUsage {
   double threads = 0;
   double start_time_seconds = 0;  // Unix time
 };
-/// Blocking reads of /proc/self (microseconds).
+/// Asks the kernel about this process (tens of microseconds). What can't be read is 0.
 [[nodiscard]] AgentUsage read_agent_usage();
+
+/// What vitals_build_info says.
+struct BuildFacts {
+  std::string version;
+  std::string revision;
+  std::string tls;  // "OpenSSL 3.5.0"
+};
+/// Of this binary.
+[[nodiscard]] const BuildFacts& build_facts();
 
 struct MetricsInput {
   const Snapshot& snapshot;
@@ -32,6 +41,7 @@ struct MetricsInput {
   const DelayHistogram& scheduler_delay;
   const std::set<Exporter>& compat;
   Instant now;
+  const BuildFacts& build = build_facts();
 };
 
 /// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".

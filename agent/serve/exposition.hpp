@@ -1,0 +1,38 @@
+// Metric families as text: Prometheus format 0.0.4 or OpenMetrics 1.0, one family at a time.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace prometheus {
+struct MetricFamily;
+}
+
+namespace vitals {
+
+enum class ExpositionFormat { prometheus, openmetrics };
+
+/// Collects a page. Families are written as they come and need not outlive add(). Label values and
+/// help may hold any bytes but must be valid UTF-8 (Prometheus refuses the whole page otherwise);
+/// names are the caller's to get right.
+///
+/// prometheus-cpp's own TextSerializer knows no OpenMetrics and costs four times as much CPU (it
+/// goes through iostream and snprintf): tests/unit/exposition_test.cpp holds us to its answers.
+class Exposition {
+ public:
+  explicit Exposition(ExpositionFormat format) : format_(format) {}
+
+  /// Families without a sample are left out. Counter names end in "_total".
+  void add(const prometheus::MetricFamily& family);
+  /// The page; nothing can be added after.
+  [[nodiscard]] std::string finish() &&;
+
+ private:
+  ExpositionFormat format_;
+  std::string page_;
+};
+
+/// A sample value as both formats want it: reads back as the same double; "+Inf", "-Inf", "NaN".
+void append_number(std::string& out, double value);
+
+}  // namespace vitals

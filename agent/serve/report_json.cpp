@@ -1,0 +1,103 @@
+// The health document as application/health+json (draft-inadarei-api-health-check-06, contract §5).
+#include <array>
+#include <cstdio>
+
+#include "agent/json_writer.hpp"
+#include "agent/serve/report_parts.hpp"
+
+namespace vitals {
+namespace {
+
+/// "2026-11-21T00:20:01Z"
+std::string iso_time(WallTime time) {
+  using namespace std::chrono;
+  const auto whole = floor<seconds>(time);
+  const auto day = floor<days>(whole);
+  const year_month_day date(day);
+  const hh_mm_ss clock(whole - day);
+  std::array<char, 48> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+void write_observed(JsonWriter& json, const CheckState& state) {
+  if (!state.last) return;
+  if (const auto& observed = state.last->result.observed) {
+    json.number("observedValue", observed->value);
+    json.text("observedUnit", observed->unit);
+  } else {
+    json.number("observedValue", shown_milliseconds(state.last->duration()));
+    json.text("observedUnit", "ms");
+  }
+  json.text("time", iso_time(state.last->finished.wall));
+}
+
+void write_check(JsonWriter& json, const CheckView& check, Instant now) {
+  const CheckSpec& spec = check.spec();
+  const CheckState& state = check.state;
+  const bool observes = state.last && state.last->result.observed;
+  const std::string measurement(observes ? state.last->result.observed->measurement
+                                         : "responseTime");
+  json.begin_array(spec.name + ":" + measurement);
+  json.begin_object();
+  json.text("componentId", spec.name);
+  json.text("componentType", spec.kind->component_type);
+  json.text("status", to_label(check.judgement.status));
+  write_observed(json, state);
+  json.text("output", explanation(check));
+  json.text("kind", spec.kind->name);
+  json.text("impact", to_label(spec.impact));
+  json.text("scope", to_label(spec.scope));
+  if (check.judgement.reason != Reason::none) {
+    json.text("reason", to_label(check.judgement.reason));
+  }
+  json.text("since", iso_time(since_when(check, now).wall));
+  if (state.last_pass) json.text("last_pass", iso_time(*state.last_pass));
+  json.integer("failures_in_a_row", state.failures_in_a_row);
+  if (!check.judgement.suppressed_by.empty()) {
+    json.text("suppressed_by", check.judgement.suppressed_by);
+  }
+  if (check.judgement.muted) json.flag("muted", true);
+  json.end_object();
+  json.end_array();
+}
+
+void write_identity(JsonWriter& json, const Identity& identity) {
+  json.text("version", "1");
+  if (!identity.release_id.empty()) json.text("releaseId", identity.release_id);
+  if (!identity.service_id.empty()) json.text("serviceId", identity.service_id);
+  if (!identity.description.empty()) json.text("description", identity.description);
+}
+
+}  // namespace
+
+std::string render_json(const Snapshot& snapshot, const Judgement& judgement,
+                        const ReportRequest& request, const Identity& identity, Instant now) {
+  const Status status = report_status(snapshot, judgement, request).status;
+  if (!request.details) return "{\"status\":\"" + std::string(to_label(status)) + "\"}\n";
+
+  const Picture picture{snapshot, judgement, now};
+  const auto uptime =
+      std::chrono::duration_cast<std::chrono::seconds>(now.mono - snapshot.started.mono);
+  JsonWriter json;
+  json.begin_object();
+  json.text("status", to_label(status));
+  json.text("output", output_sentence(picture, request));
+  write_identity(json, identity);
+  json.integer("uptime_seconds", uptime.count());
+  json.flag("draining", judgement.draining);
+  json.flag("fail_open", judgement.fail_open);
+  json.begin_object("checks");
+  for (const std::size_t i : listed_checks(picture, request)) {
+    write_check(json, view_of(picture, i), now);
+  }
+  json.end_object();
+  json.end_object();
+  return std::move(json).finish();
+}
+
+}  // namespace vitals
