@@ -4,7 +4,8 @@
 #include <vitals/fd.hpp>
 #include <vitals/text.hpp>
 
-#define SPDLOG_LEVEL_NAMES {"trace", "debug", "info", "warn", "error", "critical", "off"}
+#define SPDLOG_LEVEL_NAMES \
+  { "trace", "debug", "info", "warn", "error", "critical", "off" }
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
@@ -101,8 +102,8 @@ class Sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
   void configure(LogFormat format) {
     format_ = format;
     set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        format == LogFormat::json ? json_pattern : logfmt_pattern,
-        spdlog::pattern_time_type::utc, "\n"));
+        format == LogFormat::json ? json_pattern : logfmt_pattern, spdlog::pattern_time_type::utc,
+        "\n"));
   }
   [[nodiscard]] LogFormat format() const { return format_; }
   /// The line before this call got through.
@@ -180,8 +181,7 @@ std::string body_of(LogFormat format, std::string_view message, std::span<const 
 }  // namespace
 
 struct Log::Impl {
-  explicit Impl(int descriptor)
-      : sink(std::make_shared<Sink>(descriptor)), logger("vitals", sink) {
+  explicit Impl(int descriptor) : sink(std::make_shared<Sink>(descriptor)), logger("vitals", sink) {
     logger.set_error_handler([](const std::string&) {});  // spdlog's own prints to stderr and waits
   }
 

@@ -35,8 +35,8 @@ inline constexpr std::size_t log_line_max = 4'096;
 /// Thread-safe. A line is written whole, at once; when stderr can't take it (full pipe, closed,
 /// full disk), the line is lost rather than a thread, and the next one that gets through is
 /// preceded by "log lines lost". Values may hold any bytes: control characters and what is not
-/// UTF-8 are replaced, so that a line stays a line; very long ones are cut. Time stamps are UTC, ISO
-/// 8601 with milliseconds.
+/// UTF-8 are replaced, so that a line stays a line; very long ones are cut. Time stamps are UTC,
+/// ISO 8601 with milliseconds.
 class Log {
  public:
   /// Writes to its own duplicate of `descriptor`.

@@ -41,8 +41,8 @@ LogLine line_of(LogLevel level, std::string message, const Event& event) {
 LogLine describe_transition(const Event& event) {
   switch (event.to) {
     case Status::fail:
-      return line_of(event.impact == Impact::info ? LogLevel::info : LogLevel::warn,
-                     "check failed", event);
+      return line_of(event.impact == Impact::info ? LogLevel::info : LogLevel::warn, "check failed",
+                     event);
     case Status::warn:
       return line_of(event.impact == Impact::info ? LogLevel::info : LogLevel::warn,
                      event.from == Status::fail ? "check recovered with a warning" : "check warns",
@@ -121,6 +121,12 @@ LogLine describe_summary(const Snapshot& snapshot, const Judgement& judgement) {
   line.fields.push_back({"attempts", std::to_string(attempts), true});
   line.fields.push_back({"failures", std::to_string(failures), true});
   return line;
+}
+
+void log_event(Log& log, const Event& event) { log.write(describe_event(event)); }
+
+void log_summary(Log& log, const Snapshot& snapshot, Instant now) {
+  log.write(describe_summary(snapshot, judge(snapshot, now.mono)));
 }
 
 }  // namespace vitals

@@ -1,4 +1,4 @@
-// What the board announces, as log lines (contract §8): pure functions.
+// What the board announces, as log lines (contract §8). describe_* are pure.
 #pragma once
 
 #include "agent/log.hpp"
@@ -12,5 +12,8 @@ namespace vitals {
 
 /// The hourly line: verdict, how many checks are in which status, attempts and failures so far.
 [[nodiscard]] LogLine describe_summary(const Snapshot& snapshot, const Judgement& judgement);
+
+void log_event(Log& log, const Event& event);
+void log_summary(Log& log, const Snapshot& snapshot, Instant now);
 
 }  // namespace vitals

@@ -77,8 +77,7 @@ double read_start_time() {
   for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
   if (at == std::string::npos) return 0;
   const double ticks = leading_number(std::string_view(stat).substr(at));
-  const double age =
-      seconds(CLOCK_BOOTTIME) - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+  const double age = seconds(CLOCK_BOOTTIME) - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
   return static_cast<double>(static_cast<std::int64_t>((seconds(CLOCK_REALTIME) - age) * 100)) /
          100;
 }

@@ -74,8 +74,9 @@ void add_verdict(Exposition& page, const MetricsInput& input) {
     for (const Status from : verdicts) {
       for (const Status to : verdicts) {
         if (from == to) continue;
-        const auto count = snapshot.verdict_transitions[static_cast<std::size_t>(from)]
-                                                       [static_cast<std::size_t>(to)];
+        const auto count =
+            snapshot
+                .verdict_transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
         family.add({{"from", to_label(from)}, {"to", to_label(to)}}, static_cast<double>(count));
       }
     }
@@ -148,8 +149,7 @@ void Family::add_histogram(MetricLabels labels, std::span<const std::uint64_t> c
   histogram.bucket.reserve(counts.size());
   for (std::size_t i = 0; i < counts.size(); ++i) {
     histogram.sample_count += counts[i];
-    const double bound =
-        i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+    const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
     histogram.bucket.push_back({histogram.sample_count, bound});
   }
   histogram.sample_sum = sum;

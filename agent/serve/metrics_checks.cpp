@@ -42,16 +42,14 @@ double last_transition(const Row& row) {
 constexpr std::array plain_gauges{
     PlainGauge{"vitals_check_success", "1 when the last attempt passed or warned.",
                [](const Row& row) -> double { return succeeded(row.state) ? 1 : 0; }},
-    PlainGauge{"vitals_check_last_attempt_timestamp_seconds",
-               "Unix time at which the last attempt ended; 0 before the first.",
-               [](const Row& row) {
-                 return row.state.last ? to_unix(row.state.last->finished.wall) : 0;
-               }},
-    PlainGauge{"vitals_check_last_pass_timestamp_seconds",
-               "Unix time at which the last good attempt ended; 0 before the first.",
-               [](const Row& row) {
-                 return row.state.last_pass ? to_unix(*row.state.last_pass) : 0;
-               }},
+    PlainGauge{
+        "vitals_check_last_attempt_timestamp_seconds",
+        "Unix time at which the last attempt ended; 0 before the first.",
+        [](const Row& row) { return row.state.last ? to_unix(row.state.last->finished.wall) : 0; }},
+    PlainGauge{
+        "vitals_check_last_pass_timestamp_seconds",
+        "Unix time at which the last good attempt ended; 0 before the first.",
+        [](const Row& row) { return row.state.last_pass ? to_unix(*row.state.last_pass) : 0; }},
     PlainGauge{"vitals_check_last_transition_timestamp_seconds",
                "Unix time at which the status last changed; 0 while unknown.", last_transition},
     PlainGauge{"vitals_check_failures_in_a_row", "Failed attempts since the last good one.",
@@ -154,8 +152,9 @@ void add_transitions(Exposition& page, const MetricsInput& input) {
       // Nothing ever becomes unknown again.
       for (const Status to : {Status::pass, Status::warn, Status::fail}) {
         if (from == to) continue;
-        const auto count = row.state.counters.transitions[static_cast<std::size_t>(from)]
-                                                         [static_cast<std::size_t>(to)];
+        const auto count =
+            row.state.counters
+                .transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
         family.add({{"check", row.name()}, {"from", to_label(from)}, {"to", to_label(to)}},
                    static_cast<double>(count));
       }

@@ -17,9 +17,8 @@ constexpr std::size_t names_max = 3;
 Status yes_or_no(bool good) { return good ? Status::pass : Status::fail; }
 
 std::size_t index_of(const Snapshot& snapshot, std::string_view name) {
-  const auto found =
-      std::find_if(snapshot.checks.begin(), snapshot.checks.end(),
-                   [&](const auto& state) { return state->spec->name == name; });
+  const auto found = std::find_if(snapshot.checks.begin(), snapshot.checks.end(),
+                                  [&](const auto& state) { return state->spec->name == name; });
   VITALS_ASSERT(found != snapshot.checks.end());
   return static_cast<std::size_t>(found - snapshot.checks.begin());
 }
@@ -61,8 +60,8 @@ std::string names_of(const std::vector<std::string_view>& names) {
 }
 
 std::string all_is_well(const Picture& picture, const std::vector<std::size_t>& checks) {
-  const auto passing = static_cast<std::size_t>(
-      std::count_if(checks.begin(), checks.end(), [&](std::size_t i) {
+  const auto passing =
+      static_cast<std::size_t>(std::count_if(checks.begin(), checks.end(), [&](std::size_t i) {
         return view_of(picture, i).judgement.status == Status::pass;
       }));
   if (checks.empty()) return "nothing to check";
@@ -151,7 +150,8 @@ std::vector<std::size_t> listed_checks(const Picture& picture, const ReportReque
 }
 
 std::string output_sentence(const Picture& picture, const ReportRequest& request) {
-  if (picture.judgement.stuck) return "no check shows a sign of life: the agent is stuck (internal)";
+  if (picture.judgement.stuck)
+    return "no check shows a sign of life: the agent is stuck (internal)";
   const std::vector<std::size_t> checks = listed_checks(picture, request);
   switch (request.view) {
     case View::health:
@@ -173,8 +173,7 @@ Instant since_when(const CheckView& check, Instant now) {
   const CheckState& state = check.state;
   if (check.judgement.status == state.status) return state.since;
   // Judged stale by the reader: the moment follows from the evidence, on the monotonic clock.
-  const TimePoint limit =
-      std::min(state.evidence_at, state.alive_at) + check.spec().stale_after();
+  const TimePoint limit = std::min(state.evidence_at, state.alive_at) + check.spec().stale_after();
   const TimePoint began = std::min(std::max(limit, state.since.mono), now.mono);
   const auto ago = std::chrono::duration_cast<WallTime::duration>(now.mono - began);
   return {began, now.wall - ago};

@@ -63,8 +63,7 @@ void sort_in(Groups& groups, const CheckView& check, Instant now) {
   }
   switch (judgement.status) {
     case Status::fail:
-      groups.fail.entries.push_back(with_reason(check) + " " +
-                                    lasted(since_when(check, now), now));
+      groups.fail.entries.push_back(with_reason(check) + " " + lasted(since_when(check, now), now));
       return;
     case Status::warn:
       groups.warn.entries.push_back(with_reason(check));
@@ -155,9 +154,9 @@ std::string clock_text(WallTime time, Instant now) {
   std::array<char, 48> text{};
   int length = 0;
   if (now.wall - time > days(1)) {
-    length = std::snprintf(text.data(), text.size(), "%04d-%02u-%02u ",
-                           static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                           static_cast<unsigned>(date.day()));
+    length =
+        std::snprintf(text.data(), text.size(), "%04d-%02u-%02u ", static_cast<int>(date.year()),
+                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
   }
   const auto used = static_cast<std::size_t>(length);
   length += std::snprintf(text.data() + used, text.size() - used, "%02d:%02d:%02dZ",
