@@ -21,12 +21,14 @@ httplib=cpp-httplib/trixie-backports
 
 cc=gcc
 cxx=g++
-cache=${VITALS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vitals}
+cache=${VITALS_CACHE:-${XDG_CACHE_HOME:-~/.cache}/vitals}
 
 # For executables only, so -fPIE rather than -fPIC: the same code without the detours of a library
 # that others may interpose.
 cflags="-Os -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong -fno-strict-aliasing"
 hardening="-D_FORTIFY_SOURCE=2"
+# Nothing is ever thrown through C: its tables for unwinding would be 0.4 MB of the binary.
+c_only="-fno-asynchronous-unwind-tables"
 flavour=plain
 
 say() { printf '%s\n' "$*" >&2; }
@@ -43,40 +45,21 @@ done
 if [ $flavour = tsan ]; then
   cflags="-O1 -g1 -fPIE -fsanitize=thread -fno-omit-frame-pointer -fno-strict-aliasing"
   hardening=""
+  c_only=""
 fi
 
 command -v $cxx >/dev/null || die "there is no $cxx" "Install it: apt-get install g++ (./dev deps does)."
+# shellcheck disable=SC1091
 . /etc/os-release
-[ "${ID:-}" = debian ] && [ -n "${VERSION_CODENAME:-}" ] ||
+if [ "${ID:-}" != debian ] || [ -z "${VERSION_CODENAME:-}" ]; then
   die "this is ${PRETTY_NAME:-an unknown system}, not Debian" "Build in a container of debian:12 or debian:13."
+fi
 key=$({ cat "${BASH_SOURCE[0]}"; echo "$VERSION_CODENAME $($cxx -dumpfullversion -dumpmachine) $flavour"; } | sha256sum)
 prefix=$cache/deps-${key:0:16}
 if [ $path_only = yes ] || [ -e "$prefix/versions.txt" ]; then
   echo "$prefix"
   exit 0
 fi
-
-missing=()
-for tool in gcc g++ make cmake perl bison flex dpkg-source dpkg-deb xz bzip2 patch flock; do
-  command -v $tool >/dev/null || missing+=($tool)
-done
-[ ${#missing[@]} = 0 ] || die "missing: ${missing[*]}" "Run ./dev deps, which installs them."
-
-mkdir -p "$cache"
-exec 9>"$cache/lock"
-flock -n 9 || { say "deps: another build is running, waiting for it"; flock 9; }
-if [ -e "$prefix/versions.txt" ]; then
-  echo "$prefix"
-  exit 0
-fi
-
-work=$(mktemp -d "$cache/build.XXXXXX")
-logs=$cache/logs
-mkdir -p "$logs" "$work/src" "$work/out/include" "$work/out/lib"
-out=$work/out
-trap 'rm -rf "$work"' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
 
 # ---- fetch ----------------------------------------------------------------------------------
 
@@ -175,8 +158,6 @@ unpack_source() {  # name -> $work/name, with Debian's patches applied
 
 # ---- build ----------------------------------------------------------------------------------
 
-jobs=$(nproc)
-
 build_openssl() {
   unpack_source openssl
   cd "$work/openssl"
@@ -198,7 +179,7 @@ build_openssl() {
   for feature in $no; do disabled+=("no-$feature"); done
   # shellcheck disable=SC2086
   CC=$cc ./Configure linux-"$(openssl_target)" --prefix=/usr --libdir=lib --openssldir=/etc/ssl \
-    no-pic "${disabled[@]}" $cflags $hardening
+    no-pic "${disabled[@]}" $cflags $c_only $hardening
   make -j"$jobs" build_generated
   make -j"$jobs" libcrypto.a libssl.a
   cp libcrypto.a libssl.a "$out/lib/"
@@ -219,7 +200,7 @@ build_c_ares() {
   cd "$work/c-ares"
   freeze_autotools
   ./configure --prefix=/usr --sysconfdir=/etc --disable-shared --enable-static --without-pic \
-    --disable-tests CC=$cc CFLAGS="$cflags" CPPFLAGS="$hardening"
+    --disable-tests CC=$cc CFLAGS="$cflags $c_only" CPPFLAGS="$hardening"
   make -j"$jobs" -C src/lib
   cp src/lib/.libs/libcares.a "$out/lib/"
   cp include/ares*.h "$out/include/"
@@ -232,7 +213,7 @@ build_pcre2() {
   # Bytes only: patterns meet bodies of any encoding, and the property tables are 200 KB.
   ./configure --prefix=/usr --disable-shared --enable-static --without-pic --enable-pcre2-8 \
     --disable-pcre2-16 --disable-pcre2-32 --disable-unicode --disable-jit --disable-pcre2grep-jit \
-    CC=$cc CFLAGS="$cflags" CPPFLAGS="$hardening"
+    CC=$cc CFLAGS="$cflags $c_only" CPPFLAGS="$hardening"
   make -j"$jobs" libpcre2-8.la
   cp .libs/libpcre2-8.a "$out/lib/"
   cp src/pcre2.h "$out/include/"
@@ -269,7 +250,7 @@ build_curl() {
     --enable-ares="$out" --enable-http --enable-websockets --enable-proxy --enable-unix-sockets \
     --enable-ipv6 --enable-basic-auth --enable-bearer-auth --enable-headers-api \
     --with-ca-bundle=/etc/ssl/certs/ca-certificates.crt "${options[@]}" \
-    CC=$cc CFLAGS="$cflags" CPPFLAGS="$hardening" LIBS="-lpthread"
+    CC=$cc CFLAGS="$cflags $c_only" CPPFLAGS="$hardening" LIBS="-lpthread"
   make -j"$jobs" -C lib libcurl.la
   cp lib/.libs/libcurl.a "$out/lib/"
   mkdir -p "$out/include/curl"
@@ -282,7 +263,7 @@ build_postgresql_17() {
   ./configure --prefix=/usr --sysconfdir=/etc/postgresql-common --without-gssapi --without-ldap \
     --without-icu --without-readline --without-zlib --without-lz4 --without-zstd --disable-nls \
     --with-ssl=openssl --with-includes="$out/include" --with-libraries="$out/lib" \
-    CC=$cc CFLAGS="$cflags" CPPFLAGS="$hardening" LIBS="-lpthread -ldl"
+    CC=$cc CFLAGS="$cflags $c_only" CPPFLAGS="$hardening" LIBS="-lpthread -ldl"
   make -j"$jobs" -C src/include all  # generated headers first: the three below share them
   make -j"$jobs" -C src/backend generated-headers
   make -j"$jobs" -C src/port libpgport_shlib.a
@@ -296,7 +277,7 @@ build_hiredis() {
   unpack_source hiredis
   cd "$work/hiredis"
   make -j"$jobs" static USE_SSL=1 OPENSSL_PREFIX="$out" CC=$cc OPTIMIZATION= DEBUG_FLAGS= \
-    CFLAGS="$cflags $hardening -I$out/include" libhiredis.a libhiredis_ssl.a
+    CFLAGS="$cflags $c_only $hardening -I$out/include" libhiredis.a libhiredis_ssl.a
   cp libhiredis.a libhiredis_ssl.a "$out/lib/"
   mkdir -p "$out/include/hiredis"
   cp ./*.h "$out/include/hiredis/"
@@ -325,25 +306,60 @@ freeze_autotools() {
   find . -name Makefile.in -exec touch {} +
 }
 
-declare -A running=()
+jobs=$(nproc)
+declare -A running=()  # library -> process group that builds it
+
 start() {  # build one library in the background, everything it says in its own log
   local name=$1
-  ( set -e; trap - EXIT; "build_${name//-/_}" ) >"$logs/$name.log" 2>&1 &
+  set -m  # a process group of its own, so that stop_all reaches its compilers
+  ( set -e; trap - EXIT INT TERM; "build_${name//-/_}" ) >"$logs/$name.log" 2>&1 </dev/null &
   running[$name]=$!
+  set +m
+}
+
+stop_all() {
+  local name
+  for name in "${!running[@]}"; do kill -TERM -- "-${running[$name]}" 2>/dev/null || true; done
+  wait 2>/dev/null || true
 }
 
 finish() {
   local name
   for name in "$@"; do
     if ! wait "${running[$name]}"; then
+      stop_all
       tail -25 "$logs/$name.log" >&2
-      kill "${running[@]}" 2>/dev/null || true
       die "could not build $name" "The whole log: $logs/$name.log" \
         "A full disk or little memory (under 1 GB) is the usual cause; then run ./dev deps again."
     fi
+    unset "running[$name]"
     say "deps: built $name"
   done
 }
+
+# ---- main -----------------------------------------------------------------------------------
+
+missing=()
+for tool in gcc g++ make cmake perl bison flex dpkg-source dpkg-deb xz bzip2 patch flock; do
+  command -v $tool >/dev/null || missing+=("$tool")
+done
+[ ${#missing[@]} = 0 ] || die "missing: ${missing[*]}" "Run ./dev deps, which installs them."
+
+mkdir -p "$cache"
+exec 9>"$cache/lock"
+flock -n 9 || { say "deps: another build is running, waiting for it"; flock 9; }
+if [ -e "$prefix/versions.txt" ]; then
+  echo "$prefix"
+  exit 0
+fi
+
+work=$(mktemp -d "$cache/build.XXXXXX")
+logs=$cache/logs
+mkdir -p "$logs" "$work/src" "$work/out/include" "$work/out/lib"
+out=$work/out
+trap 'stop_all; rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 fetch
 unpack_headers
