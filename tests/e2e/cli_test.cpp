@@ -1,0 +1,179 @@
+// The command line of the static binary: exit codes, messages, what goes to which stream.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/support/agent.hpp"
+#include "tests/support/scripted_server.hpp"
+
+namespace vitals::test {
+namespace {
+
+bool says(const Finished& finished, const std::string& text) {
+  return finished.output.find(text) != std::string::npos;
+}
+
+std::string tcp_check(std::uint16_t port, const std::string& more = "") {
+  return "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" + std::to_string(port) + "\"\n" + more;
+}
+
+TEST_CASE("cli: bare vitals and unknown words print usage and exit 3") {
+  CHECK(vitals({}).code == 3);
+  CHECK(says(vitals({}), "vitals serve"));
+  CHECK(vitals({"--help"}).code == 0);
+  const Finished unknown = vitals({"serv"});
+  CHECK(unknown.code == 3);
+  CHECK(says(unknown, "unknown command 'serv'; did you mean 'serve'?"));
+  CHECK(vitals({"check", "--wait"}).code == 3);
+  CHECK(vitals({"check", "--wait", "60"}).code == 3);
+  CHECK(vitals({"check", "--format", "xml"}).code == 3);
+  CHECK(says(vitals({"check", "--formatt", "json"}), "did you mean '--format'?"));
+}
+
+TEST_CASE("cli: version and kinds say what is inside") {
+  const Finished version = vitals({"version"});
+  CHECK(version.code == 0);
+  for (const char* library : {"openssl", "libpq", "curl", "hiredis", "prometheus-cpp"}) {
+    CAPTURE(library);
+    CHECK(says(version, library));
+  }
+  const Finished kinds = vitals({"kinds"});
+  CHECK(kinds.code == 0);
+  for (const char* word : {"http:", "tcp:", "postgres:", "redis:", "fresh_every", "max_body", "64KiB"}) {
+    CAPTURE(word);
+    CHECK(says(kinds, word));
+  }
+  CHECK(nlohmann::json::accept(vitals({"kinds", "--format", "json"}).output));
+}
+
+TEST_CASE("validate: 0 for a good config, 3 with every mistake for a bad one") {
+  const TempDir folder;
+  const auto good = folder.write("good.toml", tcp_check(1));
+  CHECK(vitals({"validate", "--config", good}).code == 0);
+  const auto bad = folder.write(
+      "bad.toml", "[checks.db]\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\nintervall = \"1s\"\n"
+                  "[checks.other]\nkind = \"tpc\"\n");
+  const Finished finished = vitals({"validate", "--config", bad});
+  CHECK(finished.code == 3);
+  CHECK(says(finished, ":4:1: checks.db: unknown key 'intervall'; did you mean 'interval'?"));
+  CHECK(says(finished, "tpc"));
+  const Finished missing = vitals({"validate", "--config", folder.path() / "nothing.toml"});
+  CHECK(missing.code == 3);
+  CHECK(says(missing, "nothing.toml"));
+}
+
+TEST_CASE("serve: a bad config starts nothing, exit 3") {
+  const TempDir folder;
+  const auto bad = folder.write("bad.toml", "[checks.db]\nkind = \"nosuch\"\n");
+  const Finished finished = vitals({"serve", "--config", bad});
+  CHECK(finished.code == 3);
+  CHECK(says(finished, "nosuch"));
+}
+
+TEST_CASE("serve: a port in use says which, exit 1") {
+  const Agent agent("");
+  const TempDir folder;
+  const std::string address = "127.0.0.1:" + std::to_string(agent.port());
+  const auto config = folder.write("v.toml", "[server]\nlisten = \"" + address + "\"\n");
+  const Finished finished = vitals({"serve", "--config", config});
+  CHECK(finished.code == 1);
+  CHECK(says(finished, address));
+  CHECK(says(finished, "in use"));
+}
+
+TEST_CASE("serve: with nothing to check it still serves and says so") {
+  Agent agent("");
+  CHECK(agent.get("/health").status == 200);
+  CHECK(agent.get("/health").body.find("nothing to check") != std::string::npos);
+  CHECK(agent.get("/health/ready").status == 200);
+  CHECK(agent.process().output().find("nothing to check") != std::string::npos);
+  CHECK(agent.process().stop(SIGTERM) == 0);
+}
+
+TEST_CASE("check: the verdict is the exit code, and --fail-on warn makes a warn 1") {
+  ScriptedServer up(Script::http_ok());
+  const TempDir folder;
+  const auto good = folder.write("good.toml", tcp_check(up.port()));
+  CHECK(vitals({"check", "--config", good}).code == 0);
+  const auto bad = folder.write("bad.toml", tcp_check(free_port()));
+  const Finished failed = vitals({"check", "--config", bad});
+  CHECK(failed.code == 2);
+  CHECK(says(failed, "refused"));
+  const auto warn = folder.write("warn.toml", tcp_check(free_port(), "impact = \"degraded\"\n"));
+  CHECK(vitals({"check", "--config", warn}).code == 0);
+  CHECK(vitals({"check", "--config", warn, "--fail-on", "warn"}).code == 1);
+  const Finished json = vitals({"check", "--config", bad, "--format", "json"});
+  CHECK(json.code == 2);
+  CHECK(nlohmann::json::parse(json.output)["status"] == "fail");
+}
+
+TEST_CASE("check: names choose, an unknown name is exit 3") {
+  ScriptedServer up(Script::http_ok());
+  const TempDir folder;
+  const auto both = folder.write(
+      "both.toml", tcp_check(up.port()) + "[checks.bad]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
+                       std::to_string(free_port()) + "\"\n");
+  CHECK(vitals({"check", "--config", both}).code == 2);
+  CHECK(vitals({"check", "--config", both, "app"}).code == 0);
+  const Finished unknown = vitals({"check", "--config", both, "ap"});
+  CHECK(unknown.code == 3);
+  CHECK(says(unknown, "did you mean 'app'?"));
+}
+
+TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when the time is up") {
+  const std::uint16_t port = free_port();
+  const TempDir folder;
+  const auto config = folder.write(
+      "v.toml", tcp_check(port, "interval = \"500ms\"\ntimeout = \"400ms\"\n"));
+  CHECK(vitals({"check", "--config", config, "--wait", "1s"}).code == 2);
+  Process waiting({{vitals_binary(), "check", "--config", config.string(), "--wait", "60s"}});
+  CHECK_FALSE(waiting.wait(std::chrono::milliseconds(700)).has_value());
+  ScriptedServer up(Script::http_ok(), port);
+  CHECK(waiting.wait(std::chrono::seconds(10)) == 0);
+}
+
+TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answers") {
+  const Agent agent("");
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  const std::string config = agent.config_file();
+  CHECK(vitals({"status", url}).code == 0);
+  CHECK(vitals({"status", "--config", config}).code == 0);
+  CHECK(vitals({"drain", "--config", config}).code == 0);
+  CHECK(agent.get("/health").status == 503);
+  CHECK(agent.get("/health/ready").status == 503);
+  CHECK(agent.get("/health/live").status == 200);
+  const Finished drained = vitals({"status", url});
+  CHECK(drained.code == 2);
+  CHECK(says(drained, "draining"));
+  CHECK(vitals({"undrain", url}).code == 0);
+  CHECK(agent.get("/health").status == 200);
+  const Finished nobody = vitals({"status", "http://127.0.0.1:" + std::to_string(free_port())});
+  CHECK(nobody.code == 2);
+  CHECK(says(nobody, "no agent answers"));
+}
+
+TEST_CASE("environment: PORT, DATABASE_URL and REDIS_URL make checks, the REST URL is refused") {
+  const TempDir folder;
+  const std::string port = std::to_string(free_port());
+  Command command{{vitals_binary(), "validate"},
+                  {{"PORT", port},
+                   {"DATABASE_URL", "postgres://u:p@127.0.0.1/x"},
+                   {"REDIS_URL", "redis://127.0.0.1"}},
+                  true,
+                  folder.path()};
+  const Finished good = run(command);
+  CHECK(good.code == 0);
+  for (const char* name : {"app: tcp", "postgres: postgres", "redis: redis"}) {
+    CAPTURE(name);
+    CHECK(says(good, name));
+  }
+  command.environment = {{"REDIS_URL", "https://eu1-x.upstash.io"}};
+  const Finished refused = run(command);
+  CHECK(refused.code == 3);
+  CHECK(says(refused, "REST"));
+  CHECK(says(refused, "rediss://"));
+}
+
+}  // namespace
+}  // namespace vitals::test
