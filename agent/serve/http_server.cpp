@@ -1,0 +1,57 @@
+// The listener from outside: binds, runs the loop on its thread, stops it.
+#include "agent/serve/http_server.hpp"
+
+#include <optional>
+#include <thread>
+
+#include "agent/serve/event_loop.hpp"
+#include "agent/serve/listener.hpp"
+#include "agent/serve/server_stats.hpp"
+
+namespace vitals {
+
+struct HttpServer::Impl {
+  http::Listener listener;
+  ServerLimits limits;
+  http::ServerStats stats;
+  Handler handler;
+  std::optional<http::EventLoop> loop;
+  std::thread thread;
+};
+
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address,
+                                                       ServerLimits limits) {
+  auto listener = http::open_listener(address);
+  if (!listener) return listener.error();
+  auto impl = std::make_unique<Impl>();
+  impl->listener = std::move(listener).value();
+  impl->limits = limits;
+  return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+HttpServer::~HttpServer() { stop(Duration::zero()); }
+
+void HttpServer::start(Handler handler, std::vector<std::string> slow_paths) {
+  VITALS_ASSERT(!impl_->loop && impl_->listener.fd);
+  impl_->handler = std::move(handler);
+  impl_->loop.emplace(std::move(impl_->listener.fd), impl_->limits, impl_->handler,
+                      std::move(slow_paths), impl_->stats);
+  impl_->thread = http::start_thread("http", [this] { impl_->loop->run(); });
+}
+
+void HttpServer::stop(Duration limit) {
+  impl_->listener.fd.reset();
+  if (!impl_->thread.joinable()) return;
+  impl_->loop->request_stop(limit);
+  impl_->thread.join();
+  impl_->loop.reset();
+  impl_->stats.set_connections(0);
+}
+
+std::uint16_t HttpServer::port() const { return impl_->listener.port; }
+
+HttpStats HttpServer::stats() const { return impl_->stats.copy(); }
+
+}  // namespace vitals

@@ -1,0 +1,129 @@
+// Opens the listening socket that `[server] listen` names.
+#include "agent/serve/listener.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+namespace vitals::http {
+namespace {
+
+/// Clients the kernel keeps for us while we are not at accept (capped by net.core.somaxconn).
+constexpr int backlog = 4'096;
+
+struct Target {
+  sockaddr_storage storage{};
+  socklen_t length = 0;
+  std::uint16_t port = 0;
+  bool any_v6 = false;
+};
+
+Target make_v4(in_addr host, std::uint16_t port) {
+  Target target;
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&target.storage);
+  v4->sin_family = AF_INET;
+  v4->sin_addr = host;
+  v4->sin_port = htons(port);
+  target.length = sizeof(sockaddr_in);
+  target.port = port;
+  return target;
+}
+
+Target make_v6(in6_addr host, std::uint16_t port) {
+  Target target;
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&target.storage);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_addr = host;
+  v6->sin6_port = htons(port);
+  target.length = sizeof(sockaddr_in6);
+  target.port = port;
+  target.any_v6 = IN6_IS_ADDR_UNSPECIFIED(&host);
+  return target;
+}
+
+std::optional<Target> parse(const std::string& address) {
+  const auto colon = address.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  std::uint16_t port = 0;
+  const char* end = address.data() + address.size();
+  const auto [last, error] = std::from_chars(address.data() + colon + 1, end, port);
+  if (error != std::errc() || last != end) return std::nullopt;
+  auto host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    in6_addr v6{};
+    const auto inner = host.substr(1, host.size() - 2);
+    if (inet_pton(AF_INET6, inner.c_str(), &v6) != 1) return std::nullopt;
+    return make_v6(v6, port);
+  }
+  if (host == "localhost") host = "127.0.0.1";
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) != 1) return std::nullopt;
+  return make_v4(v4, port);
+}
+
+/// Nothing on success; errno otherwise.
+int open_socket(const Target& target, Fd& fd) {
+  fd = Fd(socket(target.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return errno;
+  const int on = 1;
+  const int off = 0;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (target.any_v6) setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&target.storage), target.length) != 0 ||
+      ::listen(fd.get(), backlog) != 0) {
+    return errno;
+  }
+  return 0;
+}
+
+std::uint16_t bound_port(const Fd& fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  return ntohs(storage.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_port
+                   : reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
+}
+
+std::string explain(int error, std::uint16_t port) {
+  const auto number = std::to_string(port);
+  switch (error) {
+    case EADDRINUSE:
+      return "address already in use; another vitals or program has port " + number +
+             ": stop it or set [server] listen";
+    case EACCES:
+      return "permission denied; a port below 1024 needs root: set [server] listen";
+    case EADDRNOTAVAIL:
+      return "this machine has no such address; write \"[::]:" + number + "\" in [server] listen";
+    default:
+      return std::string(strerror(error)) + "; set [server] listen";
+  }
+}
+
+}  // namespace
+
+Result<Listener> open_listener(const std::string& address) {
+  const auto target = parse(address);
+  if (!target) {
+    return Error{"cannot listen on '" + address +
+                 "': not a numeric address with a port; write \"[::]:9100\" or "
+                 "\"127.0.0.1:9100\" in [server] listen"};
+  }
+  Listener listener;
+  int error = open_socket(*target, listener.fd);
+  if (target->any_v6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
+    error = open_socket(make_v4({htonl(INADDR_ANY)}, target->port), listener.fd);
+  }
+  if (error != 0) return Error{"cannot listen on " + address + ": " + explain(error, target->port)};
+  listener.port = bound_port(listener.fd);
+  return listener;
+}
+
+}  // namespace vitals::http

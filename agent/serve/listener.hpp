@@ -1,0 +1,21 @@
+// Opens the listening socket that `[server] listen` names.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <vitals/fd.hpp>
+#include <vitals/result.hpp>
+
+namespace vitals::http {
+
+struct Listener {
+  Fd fd;  // non-blocking, close-on-exec, listening; accepted sockets inherit TCP_NODELAY
+  std::uint16_t port = 0;
+};
+
+/// `address` is "a.b.c.d:port", "[v6]:port" or "localhost:port"; "[::]" takes IPv4 clients, too, and
+/// falls back to 0.0.0.0 where the kernel has no IPv6. Port 0 picks one. Asks no name server.
+[[nodiscard]] Result<Listener> open_listener(const std::string& address);
+
+}  // namespace vitals::http
