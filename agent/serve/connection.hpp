@@ -35,21 +35,21 @@ struct Connection {
   std::uint64_t id = 0;
   Phase phase = Phase::idle;
   bool from_loopback = false;
-  bool readable = true;    // the kernel may have bytes that we have not asked for
-  bool hung_up = false;    // the peer has sent its last byte, which we may not have read yet
-  bool ended = false;      // we have read the peer's last byte
-  bool closing = false;    // after the output: no further request is taken
+  bool readable = true;  // the kernel may have bytes that we have not asked for
+  bool hung_up = false;  // the peer has sent its last byte, which we may not have read yet
+  bool ended = false;    // we have read the peer's last byte
+  bool closing = false;  // after the output: no further request is taken
   bool watches_writes = false;
-  bool queued = false;     // waits for its next turn
-  bool more = false;       // `in` may hold whole requests
-  bool renewed = false;    // a request was completed since the phase began
+  bool queued = false;   // waits for its next turn
+  bool more = false;     // `in` may hold whole requests
+  bool renewed = false;  // a request was completed since the phase began
   HeadScanner scanner;
-  std::string in;          // received and not yet used
-  std::string out;         // answered and not yet sent, from `sent` on
+  std::string in;   // received and not yet used
+  std::string out;  // answered and not yet sent, from `sent` on
   std::size_t sent = 0;
-  std::size_t lingered = 0;  // bytes thrown away
+  std::size_t lingered = 0;                 // bytes thrown away
   std::unique_ptr<PendingRequest> pending;  // often null
-  std::size_t held_input = 0;  // bytes of `in` and `out` as last counted
+  std::size_t held_input = 0;               // bytes of `in` and `out` as last counted
   std::size_t held_output = 0;
   TimePoint since{};  // of the phase
   Connection* previous = nullptr;

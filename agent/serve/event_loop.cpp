@@ -109,8 +109,8 @@ bool EventLoop::stopped() const {
 
 void EventLoop::turn() {
   std::array<epoll_event, events_per_turn> events;  // filled by the kernel
-  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
-                               next_wait_ms());
+  const int count =
+      epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), next_wait_ms());
   now_ = Clock::now();
   const auto before = count_;
   bool clients = false;

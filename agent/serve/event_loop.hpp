@@ -1,4 +1,5 @@
-// The epoll loop: accepts, collects whole requests, answers them, writes back; never blocks on a client.
+// The epoll loop: accepts, collects whole requests, answers them, writes back; never blocks on a
+// client.
 #pragma once
 
 #include <array>
@@ -130,7 +131,7 @@ class EventLoop {
   std::atomic<Duration::rep> stop_limit_{-1};  // -1: no stop was asked for
   std::optional<TimePoint> stop_at_;
   std::optional<TimePoint> accept_again_;  // no descriptor left: the listener rests until then
-  std::unique_ptr<SlowLane> slow_lane_;  // last: its thread wakes the loop
+  std::unique_ptr<SlowLane> slow_lane_;    // last: its thread wakes the loop
 };
 
 }  // namespace vitals::http

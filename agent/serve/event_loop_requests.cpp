@@ -96,8 +96,9 @@ int EventLoop::take_requests(Connection& connection, std::string_view fresh) {
     used += step;
     ++served;
   }
-  connection.more = used < bytes.size() && (served >= requests_per_turn || !takes_requests(connection) ||
-                                            answers_.size() > pipeline_output_max);
+  connection.more =
+      used < bytes.size() && (served >= requests_per_turn || !takes_requests(connection) ||
+                              answers_.size() > pipeline_output_max);
   if (connection.closing) used = bytes.size();
   if (!kept) {
     connection.in.assign(bytes.substr(used));

@@ -2,8 +2,8 @@
 #include "agent/serve/http_server.hpp"
 
 #include <optional>
-#include <thread>
 
+#include "agent/schedule/thread.hpp"
 #include "agent/serve/event_loop.hpp"
 #include "agent/serve/listener.hpp"
 #include "agent/serve/server_stats.hpp"
@@ -16,7 +16,7 @@ struct HttpServer::Impl {
   http::ServerStats stats;
   Handler handler;
   std::optional<http::EventLoop> loop;
-  std::thread thread;
+  Thread thread;
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address,
@@ -38,12 +38,14 @@ void HttpServer::start(Handler handler, std::vector<std::string> slow_paths) {
   impl_->handler = std::move(handler);
   impl_->loop.emplace(std::move(impl_->listener.fd), impl_->limits, impl_->handler,
                       std::move(slow_paths), impl_->stats);
-  impl_->thread = http::start_thread("http", [this] { impl_->loop->run(); });
+  auto thread = Thread::start("http", [this] { impl_->loop->run(); });
+  VITALS_ASSERT(thread.ok());  // at start: nothing could serve without it
+  impl_->thread = std::move(thread).value();
 }
 
 void HttpServer::stop(Duration limit) {
   impl_->listener.fd.reset();
-  if (!impl_->thread.joinable()) return;
+  if (!impl_->loop) return;
   impl_->loop->request_stop(limit);
   impl_->thread.join();
   impl_->loop.reset();

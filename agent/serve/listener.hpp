@@ -14,8 +14,8 @@ struct Listener {
   std::uint16_t port = 0;
 };
 
-/// `address` is "a.b.c.d:port", "[v6]:port" or "localhost:port"; "[::]" takes IPv4 clients, too, and
-/// falls back to 0.0.0.0 where the kernel has no IPv6. Port 0 picks one. Asks no name server.
+/// `address` is "a.b.c.d:port", "[v6]:port" or "localhost:port"; "[::]" takes IPv4 clients, too,
+/// and falls back to 0.0.0.0 where the kernel has no IPv6. Port 0 picks one. Asks no name server.
 [[nodiscard]] Result<Listener> open_listener(const std::string& address);
 
 }  // namespace vitals::http

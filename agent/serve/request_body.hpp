@@ -1,4 +1,5 @@
-// The body of one request, by Content-Length or chunked, in pieces and bounded (RFC 9112 §6, §7). Pure.
+// The body of one request, by Content-Length or chunked, in pieces and bounded (RFC 9112 §6, §7).
+// Pure.
 #pragma once
 
 #include <cstddef>

@@ -17,7 +17,8 @@ constexpr bool is_token_char(char c) {
 
 constexpr std::array<bool, 256> make_token_table() {
   std::array<bool, 256> table{};
-  for (int i = 0; i < 128; ++i) table[static_cast<std::size_t>(i)] = is_token_char(static_cast<char>(i));
+  for (int i = 0; i < 128; ++i)
+    table[static_cast<std::size_t>(i)] = is_token_char(static_cast<char>(i));
   return table;
 }
 constexpr std::array<bool, 256> token_table = make_token_table();
@@ -45,9 +46,8 @@ bool is_field_value(std::string_view text) {
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
 bool same_word(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) {
-           return lower(x) == lower(y);
-         });
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
 }
 
 std::string_view trim(std::string_view text) {
@@ -150,7 +150,8 @@ void read_connection(std::string_view value, Seen& seen) {
 }
 
 Refusal read_expect(std::string_view value, RequestHead& head) {
-  if (!same_word(value, "100-continue")) return Rejection{417, "only Expect: 100-continue is known"};
+  if (!same_word(value, "100-continue"))
+    return Rejection{417, "only Expect: 100-continue is known"};
   head.expects_continue = true;
   return std::nullopt;
 }
@@ -285,9 +286,9 @@ HeadScanner::State HeadScanner::check_growth(std::string_view bytes, const HeadL
     return refusal ? reject(refusal->status, refusal->why) : State::more;
   }
   if (pending > limits.request_line_max + 1) return reject(414, "request line too long");
-  const bool starts_well =
-      pending == 0 || token_table[static_cast<unsigned char>(bytes[line_start_])] ||
-      (begin_ == 0 && bytes[line_start_] == '\r');
+  const bool starts_well = pending == 0 ||
+                           token_table[static_cast<unsigned char>(bytes[line_start_])] ||
+                           (begin_ == 0 && bytes[line_start_] == '\r');
   return starts_well ? State::more : reject(400, "this is not HTTP; TLS is not spoken here");
 }
 

@@ -27,8 +27,8 @@ struct RequestHead {
   /// Origin form: starts with '/', query included, still percent-encoded; the scheme and host of
   /// an absolute form are gone. "*" for OPTIONS *; the authority for CONNECT.
   std::string target;
-  std::string accept;         // all Accept lines joined with ", "
-  std::string authorization;  // empty also when it was sent more than once
+  std::string accept;              // all Accept lines joined with ", "
+  std::string authorization;       // empty also when it was sent more than once
   std::size_t content_length = 0;  // saturates instead of overflowing
   bool chunked = false;
   bool http_1_0 = false;

@@ -58,7 +58,8 @@ class DateLine {
     std::tm utc{};
     gmtime_r(&second, &utc);
     std::array<char, 64> text{};
-    const auto size = std::strftime(text.data(), text.size(), "Date: %a, %d %b %Y %T GMT\r\n", &utc);
+    const auto size =
+        std::strftime(text.data(), text.size(), "Date: %a, %d %b %Y %T GMT\r\n", &utc);
     line_.assign(text.data(), size);
     second_ = second;
   }
@@ -70,7 +71,7 @@ class DateLine {
 // httplib answers 400 to a method it has never heard of; the handler shall say 405 with Allow. It
 // gets the true name beside, so any name that httplib routes will do.
 std::string_view routable(std::string_view method) {
-  static constexpr std::array<std::string_view, 7> known{"GET",  "HEAD",    "POST", "PUT",
+  static constexpr std::array<std::string_view, 7> known{"GET",    "HEAD",    "POST", "PUT",
                                                          "DELETE", "OPTIONS", "PATCH"};
   return std::find(known.begin(), known.end(), method) != known.end() ? method : "PATCH";
 }
@@ -177,7 +178,7 @@ class Router::Server final : public httplib::Server {
   }
 
   const vitals::Handler& handler_;  // httplib has a Handler of its own
-  Exchange* exchange_ = nullptr;  // the one being answered
+  Exchange* exchange_ = nullptr;    // the one being answered
   Answered answered_;
   bool routed_ = false;
   std::string line_;
@@ -223,9 +224,9 @@ void append_busy(const RequestHead& head, bool keep_alive, std::string& out) {
   std::string headers = "Retry-After: ";
   headers.append(busy_retry_after).append("\r\n");
   if (!keep_alive) headers += "Connection: close\r\n";
-  append_plain({503, "too many large answers are being made; ask again", headers,
-                head.method != "HEAD"},
-               out);
+  append_plain(
+      {503, "too many large answers are being made; ask again", headers, head.method != "HEAD"},
+      out);
 }
 
 }  // namespace vitals::http

@@ -1,27 +1,15 @@
 // The one worker thread for answers that grow with the number of checks.
 #include "agent/serve/slow_lane.hpp"
 
-#include <pthread.h>
-
-#include <csignal>
 #include <utility>
 
 namespace vitals::http {
 
-std::thread start_thread(const char* name, std::function<void()> body) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);  // inherited by the new thread
-  std::thread thread(std::move(body));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), name);
-  return thread;
-}
-
 SlowLane::SlowLane(const Handler& handler, std::function<void()> wake)
     : router_(handler), wake_(std::move(wake)) {
-  thread_ = start_thread("http-slow", [this] { work(); });
+  auto thread = Thread::start("http-slow", [this] { work(); });
+  VITALS_ASSERT(thread.ok());  // at start, with two threads: nothing could serve without them
+  thread_ = std::move(thread).value();
 }
 
 SlowLane::~SlowLane() {

@@ -7,9 +7,9 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "agent/schedule/thread.hpp"
 #include "agent/serve/router.hpp"
 
 namespace vitals::http {
@@ -58,11 +58,7 @@ class SlowLane {
   std::deque<SlowJob> jobs_;
   std::vector<SlowAnswer> answers_;
   bool stopping_ = false;
-  std::thread thread_;  // last: runs on all of the above
+  Thread thread_;  // last: runs on all of the above
 };
-
-/// Starts a thread named `name` (at most 15 letters) with every signal blocked: main alone waits
-/// for signals.
-[[nodiscard]] std::thread start_thread(const char* name, std::function<void()> body);
 
 }  // namespace vitals::http

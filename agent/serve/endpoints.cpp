@@ -1,0 +1,309 @@
+// Paths, formats, permissions and codes of contract §5: from a request to a reply.
+#include "agent/serve/endpoints.hpp"
+
+#include <vitals/text.hpp>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "agent/serve/document_cache.hpp"
+#include "agent/serve/metrics.hpp"
+#include "agent/serve/permissions.hpp"
+
+namespace vitals {
+namespace {
+
+constexpr const char* text_type = "text/plain; charset=utf-8";
+constexpr const char* health_type = "application/health+json";
+constexpr const char* json_type = "application/json";
+
+constexpr std::string_view check_prefix = "/health/check/";
+constexpr std::string_view read_methods = "GET, HEAD";
+constexpr std::string_view post_method = "POST";
+
+enum class Action { document, metrics, drain, undrain };
+
+struct Route {
+  std::string_view path;
+  std::string_view endpoint;  // label of the metrics
+  Action action;
+  View view = View::health;
+};
+
+constexpr std::array<Route, 11> routes{{
+    {"/health", "health", Action::document, View::health},
+    {"/healthz", "health", Action::document, View::health},
+    {"/health/ready", "ready", Action::document, View::ready},
+    {"/readyz", "ready", Action::document, View::ready},
+    {"/health/live", "live", Action::document, View::live},
+    {"/livez", "live", Action::document, View::live},
+    {"/health/startup", "startup", Action::document, View::startup},
+    {"/startupz", "startup", Action::document, View::startup},
+    {"/metrics", "metrics", Action::metrics, View::health},
+    {"/drain", "control", Action::drain, View::health},
+    {"/undrain", "control", Action::undrain, View::health},
+}};
+constexpr Route check_route{check_prefix, "check", Action::document, View::check};
+
+constexpr std::string_view not_found_sentence =
+    "there is nothing here; try /health, /health/ready, /health/live, /health/startup, "
+    "/health/check/NAME or /metrics";
+constexpr std::string_view forbidden_sentence =
+    "control needs the bearer token ([server] token), or a request from this machine that came "
+    "through no proxy";
+
+const Route* find_route(std::string_view path) {
+  if (path.starts_with(check_prefix)) return &check_route;
+  const auto found = std::find_if(routes.begin(), routes.end(),
+                                  [&](const Route& route) { return route.path == path; });
+  return found == routes.end() ? nullptr : &*found;
+}
+
+std::string_view allowed_methods(Action action) {
+  switch (action) {
+    case Action::document:
+    case Action::metrics:
+      return read_methods;
+    case Action::drain:
+    case Action::undrain:
+      return post_method;
+  }
+  VITALS_ASSERT(false);
+  return {};
+}
+
+bool is_allowed(std::string_view method, Action action) {
+  return allowed_methods(action) == post_method ? method == "POST"
+                                                : method == "GET" || method == "HEAD";
+}
+
+/// The last value wins, as in most servers; empty when it was not given.
+std::string_view parameter(const HttpRequest& request, const std::string& name) {
+  const auto [first, last] = request.query.equal_range(name);
+  return first == last ? std::string_view() : std::string_view(std::prev(last)->second);
+}
+
+Format format_of(const HttpRequest& request) {
+  const auto format = choose_format(parameter(request, "format"), request.accept);
+  return format == Format::html ? Format::json : format;  // there is no page
+}
+
+// Sentences are ours, and names in them were cleaned: only the two of JSON need care.
+std::string quoted(std::string_view sentence) {
+  std::string result = "\"";
+  for (const char c : sentence) {
+    if (c == '"' || c == '\\') result += '\\';
+    result += c;
+  }
+  return result + '"';
+}
+
+/// {"error": sentence}, or the sentence alone for a terminal.
+HttpReply refusal(const HttpRequest& request, int status, std::string_view sentence) {
+  HttpReply reply;
+  reply.status = status;
+  if (format_of(request) == Format::json) {
+    reply.content_type = json_type;
+    reply.body = "{\"error\": " + quoted(sentence) + "}\n";
+  } else {
+    reply.content_type = text_type;
+    reply.body = std::string(sentence) + "\n";
+  }
+  return reply;
+}
+
+HttpReply method_not_allowed(const HttpRequest& request, const Route& route) {
+  const std::string allowed(allowed_methods(route.action));
+  auto reply = refusal(request, 405, "this path answers to " + allowed + " only");
+  reply.headers.emplace_back("Allow", allowed);
+  return reply;
+}
+
+/// Does `?fail=` mean anything on this path?
+bool listens_to_fail(View view) {
+  switch (view) {
+    case View::health:
+    case View::ready:
+    case View::check:
+      return true;
+    case View::live:
+    case View::startup:
+      return false;
+  }
+  VITALS_ASSERT(false);
+  return false;
+}
+
+int code_of(const HttpRequest& request, View view, const Document& document) {
+  const auto fail = listens_to_fail(view) ? parameter(request, "fail") : std::string_view();
+  if (fail == "never") return 200;
+  if (document.stuck || !document.status.ok) return 503;
+  if (fail == "any" && document.status.status != Status::pass) return 503;
+  return 200;
+}
+
+bool has_check(const Snapshot& snapshot, std::string_view name) {
+  return std::any_of(snapshot.checks.begin(), snapshot.checks.end(),
+                     [&](const auto& check) { return check->spec->name == name; });
+}
+
+std::string closest_check(const Snapshot& snapshot, std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& check : snapshot.checks) names.emplace_back(check->spec->name);
+  return closest(name, names);
+}
+
+/// Names are shown to those alone who may see details.
+std::string unknown_check_sentence(const Snapshot& snapshot, std::string_view name, bool details) {
+  if (!details) return "no such check";
+  constexpr std::size_t name_max = 63;
+  std::string sentence = "no check '" + clean_text(name, name_max) + "'";
+  const auto guess = closest_check(snapshot, name);
+  return guess.empty() ? sentence : sentence + "; did you mean '" + guess + "'?";
+}
+
+}  // namespace
+
+struct Endpoints::Impl {
+  explicit Impl(EndpointSources given) : sources(std::move(given)) {}
+
+  HttpReply answer(const HttpRequest& request, const Route& route);
+  HttpReply answer_document(const HttpRequest& request, const Route& route);
+  HttpReply answer_metrics(const HttpRequest& request) const;
+  HttpReply answer_control(const HttpRequest& request, bool draining);
+  Document document(const std::shared_ptr<const Snapshot>& snapshot, const DocumentKey& key);
+  Document render(const Snapshot& snapshot, const Judgement& judgement, const DocumentKey& key,
+                  const Instant& now) const;
+  Caller caller_of(const HttpRequest& request, const EndpointSettings& current) const;
+  std::shared_ptr<const EndpointSettings> settings_now();
+
+  const EndpointSources sources;
+  std::mutex settings_mutex;
+  std::shared_ptr<const EndpointSettings> settings = std::make_shared<EndpointSettings>();
+  std::mutex documents_mutex;  // held while a document is rendered: the same one is made once
+  DocumentCache documents;
+};
+
+std::shared_ptr<const EndpointSettings> Endpoints::Impl::settings_now() {
+  const std::lock_guard lock(settings_mutex);
+  return settings;
+}
+
+// The token may be in a file: it is read only when somebody shows one.
+Caller Endpoints::Impl::caller_of(const HttpRequest& request,
+                                  const EndpointSettings& current) const {
+  Caller caller{request.from_loopback, request.forwarded, false};
+  if (request.authorization.empty()) return caller;
+  const auto token = current.token.read();
+  caller.has_token = token.ok() && bearer_matches(request.authorization, token.value());
+  return caller;
+}
+
+Document Endpoints::Impl::render(const Snapshot& snapshot, const Judgement& judgement,
+                                 const DocumentKey& key, const Instant& now) const {
+  const ReportRequest report{key.view, key.check, key.details};
+  Document document;
+  document.status = report_status(snapshot, judgement, report);
+  document.stuck = judgement.stuck;
+  switch (key.format) {
+    case Format::json:
+    case Format::html:
+      document.body = render_json(snapshot, judgement, report, sources.identity, now);
+      break;
+    case Format::text:
+      document.body = render_text(snapshot, judgement, report, now);
+      break;
+    case Format::line:
+      document.body = render_line(snapshot, judgement, report, now);
+      break;
+  }
+  return document;
+}
+
+Document Endpoints::Impl::document(const std::shared_ptr<const Snapshot>& snapshot,
+                                   const DocumentKey& key) {
+  const auto now = sources.now();
+  const std::lock_guard lock(documents_mutex);
+  const auto& judgement = documents.enter(snapshot, now);
+  if (const auto* known = documents.find(key)) return *known;
+  return documents.put(key, render(*snapshot, judgement, key, now));
+}
+
+HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Route& route) {
+  const auto current = settings_now();
+  DocumentKey key;
+  key.view = route.view;
+  key.format = format_of(request);
+  key.details = may_see_details(current->details, caller_of(request, *current));
+  const auto snapshot = sources.snapshot();
+  if (route.view == View::check) {
+    key.check = request.path.substr(check_prefix.size());
+    if (!has_check(*snapshot, key.check)) {
+      return refusal(request, 404, unknown_check_sentence(*snapshot, key.check, key.details));
+    }
+  }
+  auto found = document(snapshot, key);
+  HttpReply reply;
+  reply.status = code_of(request, route.view, found);
+  reply.content_type = key.format == Format::json ? health_type : text_type;
+  reply.body = std::move(found.body);
+  return reply;
+}
+
+HttpReply Endpoints::Impl::answer_metrics(const HttpRequest& request) const {
+  const bool openmetrics = prefers_openmetrics(request.accept);
+  HttpReply reply;
+  reply.content_type = openmetrics ? openmetrics_content_type : prometheus_content_type;
+  reply.body = sources.metrics(openmetrics);
+  return reply;
+}
+
+HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, bool draining) {
+  if (!may_control(caller_of(request, *settings_now()))) {
+    return refusal(request, 403, forbidden_sentence);
+  }
+  sources.drain(draining);
+  HttpReply reply;
+  reply.status = 204;
+  return reply;
+}
+
+HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route) {
+  if (!is_allowed(request.method, route.action)) return method_not_allowed(request, route);
+  switch (route.action) {
+    case Action::document:
+      return answer_document(request, route);
+    case Action::metrics:
+      return answer_metrics(request);
+    case Action::drain:
+      return answer_control(request, true);
+    case Action::undrain:
+      return answer_control(request, false);
+  }
+  VITALS_ASSERT(false);
+  return {};
+}
+
+Endpoints::Endpoints(EndpointSources sources) : impl_(std::make_unique<Impl>(std::move(sources))) {}
+Endpoints::~Endpoints() = default;
+
+void Endpoints::configure(EndpointSettings settings) {
+  auto next = std::make_shared<const EndpointSettings>(std::move(settings));
+  const std::lock_guard lock(impl_->settings_mutex);
+  impl_->settings = std::move(next);
+}
+
+HttpReply Endpoints::handle(const HttpRequest& request) {
+  const Route* route = find_route(request.path);
+  if (route == nullptr) return refusal(request, 404, not_found_sentence);
+  auto reply = impl_->answer(request, *route);
+  reply.endpoint = route->endpoint;
+  return reply;
+}
+
+std::vector<std::string> Endpoints::slow_paths() { return {"/metrics"}; }
+
+}  // namespace vitals
