@@ -53,7 +53,9 @@ timespec to_timespec(Elapsed time) {
   return {static_cast<std::time_t>(seconds.count()), static_cast<long>((time - seconds).count())};
 }
 
-Elapsed until(TimePoint moment) { return std::max(Elapsed::zero(), Elapsed(moment - Clock::now())); }
+Elapsed until(TimePoint moment) {
+  return std::max(Elapsed::zero(), Elapsed(moment - Clock::now()));
+}
 
 std::string text_of(int error) {
   std::string text = std::generic_category().message(error);
@@ -220,7 +222,8 @@ NetResult<Connected> connect_unix(const std::string& path, const Deadline& deadl
   Connected result;
   auto& address = reinterpret_cast<sockaddr_un&>(result.peer.storage);
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof(address.sun_path)) {
+  static_assert(unix_path_max < sizeof(address.sun_path));
+  if (path.size() > unix_path_max) {
     return Failure{Reason::internal, "unix:" + path + ": path longer than 107 bytes"};
   }
   std::memcpy(address.sun_path, path.data(), path.size());

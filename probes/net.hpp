@@ -30,6 +30,9 @@ struct Failure {
 template <typename T>
 using NetResult = Result<T, Failure>;
 
+/// Bytes of a Unix socket's path (unix(7)).
+inline constexpr std::size_t unix_path_max = 107;
+
 /// Where to connect to: a name or numeric host with a port, or a Unix socket path (host empty).
 struct Endpoint {
   std::string host;  // no brackets
@@ -56,7 +59,7 @@ struct Url {
   std::string user;      // decoded
   std::string password;  // decoded
   bool has_user = false;
-  std::string host;  // decoded, no brackets; a Unix path for the …+unix schemes
+  std::string host;        // decoded, no brackets; a Unix path for the …+unix schemes
   std::uint16_t port = 0;  // 0: none given
   std::string path;        // raw, with leading '/', may be empty
   std::string query;       // raw, without '?'

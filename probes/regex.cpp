@@ -38,9 +38,7 @@ using CompileContext = std::unique_ptr<pcre2_compile_context, FreeCompileContext
 using MatchContext = std::unique_ptr<pcre2_match_context, FreeMatchContext>;
 using MatchData = std::unique_ptr<pcre2_match_data, FreeMatchData>;
 
-PCRE2_SPTR bytes(std::string_view text) {
-  return reinterpret_cast<PCRE2_SPTR>(text.data());
-}
+PCRE2_SPTR bytes(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
 std::string message_of(int code) {
   std::array<PCRE2_UCHAR, 160> buffer{};
@@ -90,8 +88,8 @@ Result<Pattern> Pattern::compile(std::string_view text, Flags flags) {
   pcre2_set_parens_nest_limit(context.get(), nesting_max);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  Code code(pcre2_compile(bytes(text), text.size(), options_of(flags), &error, &offset,
-                          context.get()));
+  Code code(
+      pcre2_compile(bytes(text), text.size(), options_of(flags), &error, &offset, context.get()));
   if (!code) return Error{message_of(error) + " at offset " + std::to_string(offset)};
 
   MatchContext limits(pcre2_match_context_create(nullptr));

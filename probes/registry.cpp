@@ -35,7 +35,7 @@ void initialise_probe_libraries() {
 }
 
 std::span<const LibraryVersion> library_versions() {
-  static const std::array versions{tls_version(),   curl_version(),  resolver_version(),
+  static const std::array versions{tls_version(),   curl_version(),    resolver_version(),
                                    libpq_version(), hiredis_version(), regex_version()};
   return versions;
 }

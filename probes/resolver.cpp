@@ -180,11 +180,10 @@ Channel make_channel(const Address& server, const Deadline& deadline) {
   options.ndots = 1;
   options.lookups = lookups;
   ares_channel raw = nullptr;
-  const int status =
-      ares_init_options(&raw, &options,
-                        ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
-                            ARES_OPT_LOOKUPS | ARES_OPT_SERVERS | ARES_OPT_DOMAINS |
-                            ARES_OPT_SORTLIST);
+  const int status = ares_init_options(&raw, &options,
+                                       ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
+                                           ARES_OPT_NDOTS | ARES_OPT_LOOKUPS | ARES_OPT_SERVERS |
+                                           ARES_OPT_DOMAINS | ARES_OPT_SORTLIST);
   if (status != ARES_SUCCESS) return nullptr;
   Channel channel(raw);
 
@@ -248,8 +247,8 @@ class Lookup {
     std::vector<Address> addresses;
   };
 
-  Lookup(std::string name, std::uint16_t port, const std::vector<Address>& servers,
-         Families wanted, const Deadline& deadline)
+  Lookup(std::string name, std::uint16_t port, const std::vector<Address>& servers, Families wanted,
+         const Deadline& deadline)
       : name_(std::move(name)), port_(port), deadline_(deadline) {
     for (std::size_t f = 0; f < 2; ++f) families_[f].wanted = wanted[f];
     for (const auto& server : servers) {
@@ -336,8 +335,8 @@ class Lookup {
   /// Does not wait for a server that has nothing more to say.
   void move_on_when_useless() {
     const auto& server = servers_[asked_];
-    const bool useful = (open(v6) && server.trouble[v6] == 0) ||
-                        (open(v4) && server.trouble[v4] == 0);
+    const bool useful =
+        (open(v6) && server.trouble[v6] == 0) || (open(v4) && server.trouble[v4] == 0);
     if (!useful) next_send_ = Clock::now();
   }
 

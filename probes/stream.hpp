@@ -26,4 +26,8 @@ struct Stream {
 [[nodiscard]] std::optional<Failure> write_all(const Stream& stream, std::string_view data,
                                                const Deadline& deadline);
 
+/// Tells a TLS peer that the end is meant (close_notify), so that it does not log a broken
+/// connection. Never blocks; for healthy connections that are about to be closed.
+void say_goodbye(const Stream& stream);
+
 }  // namespace vitals::net

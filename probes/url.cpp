@@ -25,9 +25,8 @@ std::string lower(std::string_view text) {
 }
 
 bool has_blank_or_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f;
-  });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7f; });
 }
 
 int hex_value(char c) {
@@ -103,8 +102,9 @@ std::optional<Error> read_host(Url& url, std::string_view text) {
   if (has_port && !port.empty()) {  // "host:" is allowed by RFC 3986
     const auto number = parse_port(port);
     if (!number) {
-      return Error{"the port is not a number from 1 to 65535 (special characters of a password are "
-                   "written as %XX)"};
+      return Error{
+          "the port is not a number from 1 to 65535 (special characters of a password are "
+          "written as %XX)"};
     }
     url.port = *number;
   }

@@ -20,8 +20,8 @@ struct SettingSpec {
   std::string_view name;
   SettingType type = SettingType::text;
   /// As a person would write it in TOML without quotes: "GET", "64KiB", "true"; "" = none.
-  std::string_view fallback;
-  std::string_view doc;  // one line, says the unit
+  std::string_view fallback{};
+  std::string_view doc{};  // one line, says the unit
   bool required = false;
   /// For choice: "any|primary|replica".
   std::string_view choices{};

@@ -71,19 +71,26 @@ void Authority::sign(const Wanted& wanted, const Certificate& files, const std::
   openssl({"req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
            "-config", config_file, "-subj", "/CN=" + wanted.name, "-keyout", files.key.string(),
            "-out", request});
-  std::vector<std::string> command{"ca",         "-batch",
-                                   "-notext",    "-config",
-                                   config_file,  "-extensions",
+  std::vector<std::string> command{"ca",
+                                   "-batch",
+                                   "-notext",
+                                   "-config",
+                                   config_file,
+                                   "-extensions",
                                    how == "authority" ? "authority" : "leaf",
-                                   "-startdate", date(wanted.begins_in),
-                                   "-enddate",   date(wanted.ends_in),
-                                   "-in",        request,
-                                   "-out",       files.certificate.string()};
+                                   "-startdate",
+                                   date(wanted.begins_in),
+                                   "-enddate",
+                                   date(wanted.ends_in),
+                                   "-in",
+                                   request,
+                                   "-out",
+                                   files.certificate.string()};
   if (own_key) {
     command.insert(command.end(), {"-selfsign", "-keyfile", files.key.string()});
   } else {
-    command.insert(command.end(), {"-cert", root_.certificate.string(), "-keyfile",
-                                   root_.key.string()});
+    command.insert(command.end(),
+                   {"-cert", root_.certificate.string(), "-keyfile", root_.key.string()});
   }
   openssl(std::move(command));
 }

@@ -49,7 +49,8 @@ TEST_SUITE("regex") {
   TEST_CASE("matcher: what cannot be searched for says why") {
     const auto open = Matcher::parse("/a(b/");
     REQUIRE(!open.ok());
-    CHECK(open.error().message == "not a regular expression: missing closing parenthesis at offset 3");
+    CHECK(open.error().message ==
+          "not a regular expression: missing closing parenthesis at offset 3");
     CHECK(!Matcher::parse("").ok());
     CHECK(!Matcher::parse("//").ok());
     CHECK(!Matcher::parse("//i").ok());
