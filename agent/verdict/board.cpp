@@ -78,7 +78,7 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
         slot = *before;
       } else {
         auto state = fresh_state(spec, now);
-        state.counts_while_unknown = !configured_;
+        state.counts_while_unknown = state.counts_while_unknown && !configured_;
         slot.state = std::make_shared<const CheckState>(std::move(state));
       }
       index.emplace(spec->name, slots.size());

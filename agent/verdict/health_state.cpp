@@ -63,6 +63,7 @@ CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
   state.since = created;
   state.evidence_at = created.mono;
   state.alive_at = created.mono;
+  state.counts_while_unknown = state.spec->kind->counts_while_unknown;
   return state;
 }
 
@@ -95,10 +96,15 @@ void refresh(CheckState& state, Instant now, Duration grace) {
 
 Fold apply_sample(CheckState& state, const Sample& sample) {
   Fold fold;
-  count(state, sample);
+  if (!sample.result.undecided) count(state, sample);
   state.last = sample;
   state.ever_finished = true;
   state.alive_at = sample.finished.mono;
+  if (sample.result.undecided) {
+    state.evidence_at = sample.finished.mono;
+    if (state.status == Status::unknown) state.detail = sample.result.detail;
+    return fold;
+  }
   if (sample.result.reason == Reason::internal) {
     fold.internal = true;
     if (state.status == Status::unknown) explain(state, sample.result);

@@ -1,6 +1,7 @@
 // What a kind declares about itself: settings, metrics, defaults, and how to make a probe.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,9 @@ struct MadeProbe {
   std::string target;
   /// The target is loopback, "localhost" or a Unix socket.
   bool on_loopback = false;
+  /// Set by kinds that others call in to (POST /heartbeat/NAME): notes the call. Thread-safe, does
+  /// not block; lives at least as long as the probe.
+  std::function<void(Instant now)> signal;
 };
 
 /// Static, immutable; one per kind, listed in probes/kinds.hpp.
@@ -71,6 +75,8 @@ struct KindSpec {
   ScopeRule scope = ScopeRule::shared;
   ImpactRule impact = ImpactRule::degraded;
   Duration interval{10'000};
+  /// False: an unknown status does not count (heartbeat: a restart must not cry wolf).
+  bool counts_while_unknown = true;
   /// URL schemes that name this kind in VITALS_CHECK_<NAME>=URL; the setting that takes the URL.
   std::span<const std::string_view> schemes{};
   std::string_view url_setting{};

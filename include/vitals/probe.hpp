@@ -56,6 +56,9 @@ struct ProbeResult {
   std::optional<Observation> observed;
   /// Fails at once, past the threshold `fall` (contract §4.4). Rare: the watched process is gone.
   bool decisive = false;
+  /// Nothing to say yet: a heartbeat that nobody has fed since the start. Neither pass nor failure;
+  /// the status stays as it is and does not go stale. outcome and reason are ignored.
+  bool undecided = false;
 };
 
 inline ProbeResult passed(std::string detail) {
@@ -81,6 +84,14 @@ inline ProbeResult failed(Reason reason, std::string detail) {
 /// the way out in `detail`.
 inline ProbeResult internal_error(std::string detail) {
   return failed(Reason::internal, std::move(detail));
+}
+
+/// See ProbeResult::undecided.
+inline ProbeResult undecided(std::string detail) {
+  ProbeResult result;
+  result.undecided = true;
+  result.detail = std::move(detail);
+  return result;
 }
 
 /// What the runner hands to a probe for one attempt.

@@ -24,6 +24,8 @@ ProbeResult result_of(char letter) {
       return failed(Reason::refused, "refused");
     case 'i':
       return internal_error("no CA bundle");
+    case 'n':
+      return undecided("nobody has called in yet");
     default: {
       ProbeResult gone = failed(Reason::exited, "gone");
       gone.decisive = true;
@@ -33,7 +35,7 @@ ProbeResult result_of(char letter) {
 }
 
 struct Row {
-  const char* samples;   // p pass, w warn, f fail, i internal, d decisive fail
+  const char* samples;   // p pass, w warn, f fail, i internal, n undecided, d decisive fail
   const char* statuses;  // after each: u unknown, p, w, f
   int fall = 3;
   int rise = 2;
@@ -60,6 +62,10 @@ TEST_CASE("thresholds: each row of samples leads to its row of statuses") {
       {"pd", "pf"},
       {"d", "f"},
       {"dpp", "ffp"},
+      {"n", "u"},
+      {"nnp", "uup"},
+      {"pnn", "ppp"},
+      {"fffnp", "uufff"},
       {"i", "u"},
       {"iii", "uuu"},
       {"pii", "ppp"},
@@ -174,6 +180,11 @@ TEST_CASE("staleness: a result older than three intervals and a timeout is no ev
     CHECK(is_stale(state, at(46).mono));
     expire(state, at(46));
     CHECK(state.detail == "no result for 36s; no CA bundle found");
+  }
+  SUBCASE("having nothing to say yet keeps it fresh") {
+    apply_sample(state, sample(undecided(""), 44));
+    CHECK_FALSE(is_stale(state, at(46).mono));
+    CHECK(state.counters.attempts == std::array<std::uint64_t, 3>{1, 0, 0});
   }
   SUBCASE("a resume makes it fresh for the grace and no longer") {
     refresh(state, at(100), Duration(5'000));
