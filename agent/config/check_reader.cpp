@@ -1,0 +1,321 @@
+// Common keys of checks, their defaults by kind, and the rules between them (contract §3, §3.1).
+#include "agent/config/check_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include <vitals/assert.hpp>
+
+#include "agent/config/check_settings.hpp"
+#include "agent/config/discovery.hpp"
+#include "agent/config/quantity.hpp"
+
+namespace vitals::config {
+namespace {
+
+constexpr Duration interval_max = std::chrono::hours(24);
+constexpr Duration retry_interval_min{100};
+constexpr Duration timeout_min{10};
+constexpr Duration timeout_default{5'000};
+constexpr Duration retry_interval_default{2'000};
+constexpr std::int64_t streak_max = 100;
+constexpr double jitter_max = 1;
+constexpr std::size_t check_name_max = 63;
+constexpr std::size_t labels_max = 16;
+constexpr std::size_t label_value_max = 128;
+
+constexpr std::array<std::string_view, 6> timing_names{"interval", "retry_interval", "timeout",
+                                                       "fall",     "rise",           "jitter"};
+constexpr std::array<std::string_view, 8> check_names{"kind",    "impact",     "scope",  "live",
+                                                      "startup", "warn_above", "parent", "labels"};
+// Fly overwrites the first four; the others are ours (contract §6).
+constexpr std::array<std::string_view, 9> labels_taken{"app",  "region", "host",  "instance", "check",
+                                                       "kind", "impact", "scope", "target"};
+
+std::optional<int> read_streak(TableReader& table, std::string_view key) {
+  const auto number = table.integer(key, {.min = 1, .max = streak_max});
+  if (!number) return std::nullopt;
+  return static_cast<int>(*number);
+}
+
+std::vector<std::string_view> known_keys(const KindSpec& kind) {
+  std::vector<std::string_view> known(check_names.begin(), check_names.end());
+  known.insert(known.end(), timing_names.begin(), timing_names.end());
+  for (const auto& setting : kind.settings) known.push_back(setting.name);
+  return known;
+}
+
+/// Prometheus: [a-zA-Z_][a-zA-Z0-9_]*; two underscores in front are reserved.
+bool is_label_name(std::string_view name) {
+  const auto letter = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+  };
+  return !name.empty() && letter(name.front()) && !name.starts_with("__") &&
+         std::all_of(name.begin(), name.end(),
+                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+}
+
+Result<std::string> to_label_value(const Value& value) {
+  if (std::find(labels_taken.begin(), labels_taken.end(), value.key) != labels_taken.end()) {
+    return Error{"is a label that is set already; take another name"};
+  }
+  if (!is_label_name(value.key)) {
+    return Error{"is no label name; use letters, digits and '_', with a letter first"};
+  }
+  auto text = to_text(value);
+  if (text && text.value().size() > label_value_max) {
+    return Error{"must have at most " + std::to_string(label_value_max) + " bytes"};
+  }
+  return text;
+}
+
+std::vector<std::pair<std::string, std::string>> read_labels(TableReader& table) {
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+  const auto labels = table.read<Labels>("labels", [&](const Value& value) -> Result<Labels> {
+    if (!value.is_table()) return Error{"must be a table of strings: { team = \"core\" }"};
+    if (value.children.size() > labels_max) {
+      return Error{"must have at most " + std::to_string(labels_max) + " labels"};
+    }
+    Labels result;
+    TableReader inner = table.nested(value);
+    for (const auto& child : value.children) {
+      auto text = inner.read<std::string>(child.key, to_label_value);
+      if (text) result.emplace_back(child.key, std::move(*text));
+    }
+    return result;
+  });
+  return labels.value_or(Labels{});
+}
+
+template <typename Enum, std::size_t N>
+std::optional<Enum> read_enum(TableReader& table, std::string_view key,
+                              const std::array<std::string_view, N>& labels) {
+  std::string choices;
+  for (const auto label : labels) choices += (choices.empty() ? "" : "|") + std::string(label);
+  const auto chosen = table.choice(key, choices);
+  if (!chosen) return std::nullopt;
+  const auto at = std::find(labels.begin(), labels.end(), *chosen) - labels.begin();
+  return static_cast<Enum>(at);
+}
+
+Scope default_scope(const KindSpec& kind, bool on_loopback) {
+  switch (kind.scope) {
+    case ScopeRule::local:
+      return Scope::local;
+    case ScopeRule::shared:
+      return Scope::shared;
+    case ScopeRule::local_on_loopback:
+      return on_loopback ? Scope::local : Scope::shared;
+  }
+  VITALS_ASSERT(false);
+  return Scope::shared;
+}
+
+Impact default_impact(const KindSpec& kind, Scope scope) {
+  switch (kind.impact) {
+    case ImpactRule::critical:
+      return Impact::critical;
+    case ImpactRule::degraded:
+      return Impact::degraded;
+    case ImpactRule::critical_when_local:
+      return scope == Scope::local ? Impact::critical : Impact::degraded;
+  }
+  VITALS_ASSERT(false);
+  return Impact::degraded;
+}
+
+std::string fingerprint_of(const CheckSpec& spec, const std::string& settings) {
+  const auto milliseconds = [](Duration d) { return std::to_string(d.count()); };
+  std::string out = spec.name + "\n" + std::string(spec.kind->name) + "\n";
+  out += milliseconds(spec.interval) + " " + milliseconds(spec.retry_interval) + " " +
+         milliseconds(spec.timeout) + " " + std::to_string(spec.fall) + " " +
+         std::to_string(spec.rise) + " " + std::to_string(spec.jitter) + "\n";
+  out += std::string(to_label(spec.impact)) + " " + std::string(to_label(spec.scope)) + " " +
+         (spec.live ? "live " : "") + (spec.startup ? "startup " : "") +
+         (spec.warn_above ? milliseconds(*spec.warn_above) : "") + "\n" + spec.parent + "\n";
+  for (const auto& [name, value] : spec.labels) out += name + "=" + value + "\n";
+  return out + "\n" + settings;
+}
+
+using Parents = std::map<std::string_view, std::string_view>;
+
+/// The members of the circle that `start` is part of; empty when it is in none.
+std::vector<std::string_view> circle_from(const Parents& parents, std::string_view start) {
+  std::vector<std::string_view> members{start};
+  for (auto at = parents.find(parents.at(start)); at != parents.end();
+       at = parents.find(at->second)) {
+    if (at->first == start) return members;
+    // Longer than all checks: a circle further up, told at its own members.
+    if (members.size() > parents.size()) break;
+    members.push_back(at->first);
+  }
+  return {};
+}
+
+}  // namespace
+
+Timing read_timing(TableReader& table) {
+  Timing timing;
+  timing.interval = table.duration("interval", {.min = interval_min, .max = interval_max});
+  timing.retry_interval =
+      table.duration("retry_interval", {.min = retry_interval_min, .max = interval_max});
+  timing.timeout = table.duration("timeout", {.min = timeout_min, .max = interval_max});
+  timing.fall = read_streak(table, "fall");
+  timing.rise = read_streak(table, "rise");
+  timing.jitter = table.number("jitter", {.min = 0, .max = jitter_max});
+  return timing;
+}
+
+std::vector<std::string_view> timing_keys() { return {timing_names.begin(), timing_names.end()}; }
+
+bool is_check_name(std::string_view name) {
+  return !name.empty() && name.size() <= check_name_max &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
+const KindSpec* CheckReader::read_kind(TableReader& table) {
+  if (!table.has("kind")) table.refuse_missing("kind");
+  const auto name = table.text("kind");
+  if (!name) return nullptr;
+  std::vector<std::string_view> names;
+  for (const KindSpec* kind : input_.kinds) {
+    if (kind->name == *name) return kind;
+    names.push_back(kind->name);
+  }
+  std::string all;
+  for (const auto each : names) all += (all.empty() ? "" : ", ") + std::string(each);
+  const auto guess = suggest(*name, names);
+  const std::string& written = table.table().find("kind")->written;
+  table.complain("kind", "unknown kind '" + written + "'" + (guess.empty() ? "; there are " + all : guess));
+  return nullptr;
+}
+
+void CheckReader::check_against_interval(const CheckSpec& spec, TableReader& table,
+                                         std::string_view key, Duration value, bool may_be_equal) {
+  if (value < spec.interval || (may_be_equal && value == spec.interval)) return;
+  if (table.wrong(key) || table.wrong("interval")) return;
+  const std::string rule = may_be_equal ? "must not be above" : "must be below";
+  const std::string shown = format_duration(value);
+  const std::string interval = format_duration(spec.interval);
+  if (table.has(key)) {
+    table.refuse(key, "is " + shown + " and " + rule + " the interval of " + interval);
+  } else if (table.has("interval")) {
+    table.complain("interval", "'" + std::string(key) + "' of [defaults] is " + shown + " and " + rule +
+                                   " the interval of " + interval + "; give this check its own");
+  } else {
+    input_.defaults_table.complain(key, "'" + std::string(key) + "' is " + shown + " and " + rule +
+                                            " the interval of " + interval);
+  }
+}
+
+void CheckReader::resolve_timing(CheckSpec& spec, TableReader& table) {
+  const Timing own = read_timing(table);
+  const Timing& defaults = input_.defaults;
+  const auto first = [](auto a, auto b) { return a ? a : b; };
+  if (spec.kind != nullptr) spec.interval = spec.kind->interval;
+  spec.interval = first(own.interval, defaults.interval).value_or(spec.interval);
+  const auto timeout = first(own.timeout, defaults.timeout);
+  const auto retry = first(own.retry_interval, defaults.retry_interval);
+  spec.timeout = timeout.value_or(std::min(timeout_default, spec.interval * 8 / 10));
+  spec.retry_interval = retry.value_or(std::min(retry_interval_default, spec.interval));
+  spec.fall = first(own.fall, defaults.fall).value_or(spec.fall);
+  spec.rise = first(own.rise, defaults.rise).value_or(spec.rise);
+  spec.jitter = first(own.jitter, defaults.jitter).value_or(spec.jitter);
+  check_against_interval(spec, table, "timeout", spec.timeout, false);
+  check_against_interval(spec, table, "retry_interval", spec.retry_interval, true);
+}
+
+void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, bool on_loopback) {
+  const auto scope = read_enum<Scope>(table, "scope", scope_labels);
+  const auto impact = read_enum<Impact>(table, "impact", impact_labels);
+  const auto live = table.flag("live");
+  const auto startup = table.flag("startup");
+  spec.warn_above = table.duration("warn_above", {});
+  spec.parent = table.text("parent").value_or("");
+  spec.labels = read_labels(table);
+  // Without a kind nothing is known of its defaults, and the kind is a mistake already.
+  if (spec.kind == nullptr) return;
+  spec.scope = scope.value_or(default_scope(*spec.kind, on_loopback));
+  spec.impact = impact.value_or(default_impact(*spec.kind, spec.scope));
+  spec.live = live.value_or(false);
+  spec.startup = startup.value_or(spec.impact == Impact::critical);
+  if (spec.live && spec.scope == Scope::shared && !table.wrong("scope")) {
+    table.refuse("live",
+                 "is for local checks, and this one is shared: no restart of this Machine helps a "
+                 "dependency of all; remove it, or say scope = \"local\"");
+  }
+}
+
+namespace {
+
+/// The mistake that everybody makes once with Upstash (contract §3.3).
+void refuse_rest_endpoint(const KindSpec& kind, TableReader& table) {
+  const Value* url = table.table().find(kind.url_setting);
+  if (kind.name != "redis" || url == nullptr || url->broken) return;
+  if (url->type == Value::Type::text && is_rest_endpoint(url->text)) {
+    table.refuse(kind.url_setting, "is no Redis URL: " + std::string(rest_endpoint_sentence));
+  }
+}
+
+}  // namespace
+
+ReadCheck CheckReader::read(const Value& value) {
+  auto spec = std::make_shared<CheckSpec>();
+  spec->name = value.key;
+  TableReader table(value, join_path("checks", value.key), input_.mistakes);
+  auto secrets = std::make_shared<SecretSet>();
+  spec->kind = read_kind(table);
+  resolve_timing(*spec, table);
+  MadeProbe made;
+  std::string canonical;
+  if (spec->kind != nullptr) {
+    table.refuse_unknown(known_keys(*spec->kind));
+    refuse_rest_endpoint(*spec->kind, table);
+    CheckSettings settings(
+        {*spec->kind, table, secrets, input_.read_file, input_.remarks});
+    made = spec->kind->make(settings);
+    settings.finish();
+    canonical = settings.canonical();
+    VITALS_ASSERT(made.probe != nullptr || !input_.mistakes.empty());
+  }
+  resolve_impact(*spec, table, made.on_loopback);
+  spec->target = secrets->scrub(made.target);
+  if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
+  secrets->loaded();
+  return {{std::move(spec), std::move(made.probe), std::move(secrets)}, &value};
+}
+
+void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes) {
+  Parents parents;
+  std::vector<std::string_view> names;
+  for (const auto& read : checks) {
+    parents[read.check.spec->name] = read.check.spec->parent;
+    names.push_back(read.check.spec->name);
+  }
+  std::set<std::string_view> told;
+  for (const auto& read : checks) {
+    const CheckSpec& spec = *read.check.spec;
+    if (spec.parent.empty()) continue;
+    const Value& written = *read.table->find("parent");
+    const auto complain = [&](const std::string& message) {
+      mistakes.add(written.place, join_path("checks", spec.name), "'parent' " + message);
+    };
+    const auto circle = circle_from(parents, spec.name);
+    if (spec.parent == spec.name) {
+      complain("is the check itself");
+    } else if (!parents.contains(spec.parent)) {
+      complain("names no check: '" + written.written + "'" + suggest(written.written, names));
+    } else if (!circle.empty() && !told.contains(spec.name)) {
+      told.insert(circle.begin(), circle.end());
+      std::string round;
+      for (const auto name : circle) round += std::string(name) + " → ";
+      complain("goes round in a circle: " + round + spec.name);
+    }
+  }
+}
+
+}  // namespace vitals::config

@@ -1,0 +1,67 @@
+// From the table of one check to a CheckSpec and a live probe: common keys, defaults, references.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <vitals/kind.hpp>
+
+#include "agent/config/config.hpp"
+#include "agent/config/file_text.hpp"
+#include "agent/config/table_reader.hpp"
+
+namespace vitals::config {
+
+/// `[defaults]`: what is not set there is decided per check.
+struct Timing {
+  std::optional<Duration> interval;
+  std::optional<Duration> retry_interval;
+  std::optional<Duration> timeout;
+  std::optional<int> fall;
+  std::optional<int> rise;
+  std::optional<double> jitter;
+};
+[[nodiscard]] Timing read_timing(TableReader& table);
+[[nodiscard]] std::vector<std::string_view> timing_keys();
+
+/// A check with the table it came from.
+struct ReadCheck {
+  ConfiguredCheck check;
+  const Value* table = nullptr;  // borrowed from the document
+};
+
+class CheckReader {
+ public:
+  struct Input {
+    std::span<const KindSpec* const> kinds;
+    TableReader& defaults_table;
+    Timing defaults;
+    FileReader read_file;
+    Mistakes& mistakes;
+    std::vector<std::string>& remarks;
+  };
+  explicit CheckReader(Input input) : input_(std::move(input)) {}
+
+  /// Every mistake is recorded; what comes back is only of use when there are none.
+  [[nodiscard]] ReadCheck read(const Value& table);
+
+ private:
+  const KindSpec* read_kind(TableReader& table);
+  void resolve_timing(CheckSpec& spec, TableReader& table);
+  void check_against_interval(const CheckSpec& spec, TableReader& table, std::string_view key,
+                              Duration value, bool may_be_equal);
+  void resolve_impact(CheckSpec& spec, TableReader& table, bool on_loopback);
+
+  Input input_;
+};
+
+/// Parents that are not there, are the check itself, or go round in a circle.
+void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes);
+
+/// `[a-z0-9_-]{1,63}`
+[[nodiscard]] bool is_check_name(std::string_view name);
+
+}  // namespace vitals::config

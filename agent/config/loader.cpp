@@ -1,0 +1,295 @@
+// Reads a whole configuration: tables, overrides by variables, checks, and what they refer to.
+#include "agent/config/loader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include <vitals/assert.hpp>
+
+#include "agent/config/discovery.hpp"
+#include "agent/config/expand.hpp"
+
+namespace vitals::config {
+namespace {
+
+constexpr std::string_view log_levels = "trace|debug|info|warn|error";
+constexpr std::string_view log_formats = "logfmt|json";
+
+std::vector<LaterKey> later_tables() {
+  return {
+      {"groups", "this version has no groups yet; remove [groups.…]"},
+      {"app", "this version can't be the parent of the app yet; remove [app]"},
+      {"autostop", "this version has no auto-stop yet; remove [autostop]"},
+      {"fleet", "this version asks no other Machines yet; remove [fleet]"},
+  };
+}
+
+void expand_all(Value& value, const std::string& path, const Environment& environment,
+                Mistakes& mistakes) {
+  for (Value& child : value.children) {
+    if (child.type == Value::Type::text) {
+      auto expanded = expand(child.written, environment);
+      child.text = std::move(expanded.text);
+      child.broken = !expanded.problems.empty();
+      const std::string& name = child.key.empty() ? value.key : child.key;
+      for (const auto& problem : expanded.problems) {
+        mistakes.add(child.place, path, "'" + name + "': " + problem);
+      }
+    } else if (child.is_table()) {
+      expand_all(child, join_path(path, child.key), environment, mistakes);
+    } else if (child.type == Value::Type::list) {
+      expand_all(child, path, environment, mistakes);
+    }
+  }
+}
+
+/// "host:port" or "[v6]:port"; whether anything can listen there is for the listener to find out.
+Result<std::string> to_listen_address(const Value& value) {
+  auto text = to_text(value);
+  if (!text) return text;
+  const std::string& address = text.value();
+  const auto colon = address.rfind(':');
+  const Error error{"must be an address and a port, such as \"[::]:9100\" or \"127.0.0.1:9100\""};
+  if (colon == std::string::npos || colon == 0) return error;
+  const std::string host = address.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+  if (!bracketed && host.find_first_of(":[] \t\r\n/@") != std::string::npos) return error;
+  unsigned port = 0;
+  const char* end = address.data() + address.size();
+  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
+  if (parsed.ec != std::errc() || parsed.ptr != end || port > 65'535) return error;
+  return text;
+}
+
+Details to_details(std::string_view text) {
+  if (text == "private") return Details::private_;
+  if (text == "always") return Details::always;
+  if (text == "token") return Details::token;
+  VITALS_ASSERT(text == "never");
+  return Details::never;
+}
+
+Exporter to_exporter(std::string_view text) {
+  if (text == "blackbox") return Exporter::blackbox;
+  if (text == "redis_exporter") return Exporter::redis_exporter;
+  VITALS_ASSERT(text == "postgres_exporter");
+  return Exporter::postgres_exporter;
+}
+
+SharedRule to_shared_rule(std::string_view text) {
+  if (text == "fleet") return SharedRule::fleet;
+  if (text == "gate") return SharedRule::gate;
+  VITALS_ASSERT(text == "report");
+  return SharedRule::report;
+}
+
+LogLevel to_log_level(std::string_view text) {
+  if (text == "trace") return LogLevel::trace;
+  if (text == "debug") return LogLevel::debug;
+  if (text == "info") return LogLevel::info;
+  if (text == "warn") return LogLevel::warn;
+  VITALS_ASSERT(text == "error");
+  return LogLevel::error;
+}
+
+LogFormat to_log_format(std::string_view text) {
+  return text == "json" ? LogFormat::json : LogFormat::logfmt;
+}
+
+/// A header can't carry anything else, so no client could ever send it.
+Result<std::string> to_token(std::string text) {
+  const bool fits = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+  if (fits) return text;
+  return Error{"must be printable ASCII without blanks: no client could send it"};
+}
+
+class Loader {
+ public:
+  explicit Loader(const LoadInput& input) : input_(input), mistakes_(input.name) {}
+
+  Result<Loaded, ConfigMistakes> run() {
+    loaded_.config.source = input_.name;
+    loaded_.config.server_secrets = std::make_shared<SecretSet>();
+    Value document;
+    if (input_.text) {
+      auto parsed = parse_document(*input_.text);
+      if (!parsed) {
+        mistakes_.add(parsed.error().place, {}, parsed.error().message);
+        return mistakes_.lines();
+      }
+      document = std::move(parsed).value();
+      expand_all(document, {}, input_.environment, mistakes_);
+    }
+    read_document(document);
+    override_from_environment();
+    loaded_.config.server_secrets->loaded();
+    if (!mistakes_.empty()) return mistakes_.lines();
+    return std::move(loaded_);
+  }
+
+ private:
+  /// The table of that name; an empty one when it is not there or is none.
+  Value take_table(const Value& document, std::string_view name) {
+    const Value* found = document.find(name);
+    if (found != nullptr && found->is_table()) return *found;
+    if (found != nullptr) {
+      mistakes_.add(found->place, {},
+                    "'" + std::string(name) + "' must be a table, not " +
+                        std::string(describe(found->type)));
+    }
+    Value empty;
+    empty.key = name;
+    return empty;
+  }
+
+  void read_document(const Value& document) {
+    TableReader root(document, {}, mistakes_);
+    root.refuse_unknown({"server", "ready", "defaults", "checks", "log"}, later_tables());
+    read_server(take_table(document, "server"));
+    read_ready(take_table(document, "ready"));
+    read_log(take_table(document, "log"));
+    const Value defaults = take_table(document, "defaults");
+    TableReader defaults_table(defaults, "defaults", mistakes_);
+    defaults_table.refuse_unknown(timing_keys());
+    loaded_.defaults = read_timing(defaults_table);
+    read_checks(input_.text ? take_table(document, "checks") : discover(), defaults_table);
+  }
+
+  Value discover() {
+    auto found = discover_checks(input_.environment, input_.environment_names, input_.kinds, mistakes_);
+    auto& remarks = loaded_.config.remarks;
+    remarks.insert(remarks.end(), found.remarks.begin(), found.remarks.end());
+    return std::move(found.checks);
+  }
+
+  void read_server(const Value& value) {
+    TableReader table(value, "server", mistakes_);
+    table.refuse_unknown({"listen", "token", "details", "compat"});
+    ServerConfig& server = loaded_.config.server;
+    if (auto listen = table.read<std::string>("listen", to_listen_address)) server.listen = *listen;
+    if (const auto details = table.choice("details", "private|always|token|never")) {
+      server.details = to_details(*details);
+    }
+    read_compat(table);
+    const auto token = table.read<Text>("token", [&](const Value& v) { return read_token(v); });
+    if (token) server.token = *token;
+  }
+
+  Result<Text> read_token(const Value& value) {
+    auto& secrets = loaded_.config.server_secrets;
+    const auto path = file_path(value);
+    if (!path && value.type != Value::Type::text) {
+      return Error{"must be a string or { file = \"/path\" }, not " +
+                   std::string(describe(value.type))};
+    }
+    const auto text = path ? input_.read_file(*path) : Result<std::string>(value.text);
+    if (!text) return text.error();
+    const auto token = to_token(text.value());
+    if (!token) return token.error();
+    secrets->add(token.value());
+    loaded_.has_token = !token.value().empty();
+    return path ? live_file(*path, secrets, input_.read_file) : Text::fixed(token.value());
+  }
+
+  void read_compat(TableReader& table) {
+    using Exporters = std::set<Exporter>;
+    const auto compat = table.read<Exporters>("compat", [](const Value& value) -> Result<Exporters> {
+      if (value.type != Value::Type::list) return Error{"must be an array of strings"};
+      Exporters result;
+      for (const auto& item : value.children) {
+        const auto name = to_choice(item, "blackbox|redis_exporter|postgres_exporter");
+        if (!name) return Error{"has an item that " + name.error().message};
+        result.insert(to_exporter(name.value()));
+      }
+      return result;
+    });
+    if (compat) loaded_.config.server.compat = *compat;
+  }
+
+  void read_ready(const Value& value) {
+    TableReader table(value, "ready", mistakes_);
+    table.refuse_unknown({"shared"});
+    if (const auto shared = table.choice("shared", "fleet|gate|report")) {
+      loaded_.config.shared_rule = to_shared_rule(*shared);
+    }
+  }
+
+  void read_log(const Value& value) {
+    TableReader table(value, "log", mistakes_);
+    table.refuse_unknown({"level", "format"});
+    if (const auto level = table.choice("level", log_levels)) {
+      loaded_.config.log.level = to_log_level(*level);
+    }
+    if (const auto format = table.choice("format", log_formats)) {
+      loaded_.config.log.format = to_log_format(*format);
+    }
+  }
+
+  void read_checks(Value checks, TableReader& defaults_table) {
+    if (checks.children.size() > checks_max) {
+      mistakes_.add(checks.children[checks_max].place, "checks",
+                    "at most 1,000 checks, and here are " + std::to_string(checks.children.size()));
+      checks.children.resize(checks_max);
+    }
+    CheckReader reader({input_.kinds, defaults_table, loaded_.defaults, input_.read_file, mistakes_,
+                        loaded_.config.remarks});
+    std::vector<ReadCheck> all;
+    for (const Value& table : checks.children) {
+      if (!is_check_name(table.key)) {
+        mistakes_.add(table.place, "checks",
+                      "bad name '" + table.key + "'; use 1 to 63 of a-z, 0-9, '_' and '-'");
+      } else if (!table.is_table()) {
+        mistakes_.add(table.place, "checks",
+                      "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
+      } else {
+        all.push_back(reader.read(table));
+      }
+    }
+    check_parents(all, mistakes_);
+    for (auto& read : all) {
+      loaded_.config.checks.push_back(std::move(read.check));
+      loaded_.tables.push_back(*read.table);
+    }
+  }
+
+  /// A variable of ours, unless it is unset or empty.
+  template <typename T>
+  std::optional<T> variable(std::string_view name,
+                            const std::function<Result<T>(const Value&)>& convert) {
+    const auto text = input_.environment(name);
+    if (!text || text->empty()) return std::nullopt;
+    const Place place{0, 0, std::string(name)};
+    auto value = convert(text_value({}, *text, place));
+    if (value) return std::move(value).value();
+    mistakes_.add(place, {}, value.error().message);
+    return std::nullopt;
+  }
+
+  void override_from_environment() {
+    Config& config = loaded_.config;
+    if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address)) config.server.listen = *v;
+    const auto token = [&](const Value& value) { return read_token(value); };
+    if (auto v = variable<Text>("VITALS_TOKEN", token)) config.server.token = *v;
+    const auto choice = [](std::string_view choices) {
+      return [choices](const Value& value) { return to_choice(value, choices); };
+    };
+    if (auto v = variable<std::string>("VITALS_LOG_LEVEL", choice(log_levels))) {
+      config.log.level = to_log_level(*v);
+    }
+    if (auto v = variable<std::string>("VITALS_LOG_FORMAT", choice(log_formats))) {
+      config.log.format = to_log_format(*v);
+    }
+  }
+
+  const LoadInput& input_;
+  Mistakes mistakes_;
+  Loaded loaded_;
+};
+
+}  // namespace
+
+Result<Loaded, ConfigMistakes> load(const LoadInput& input) { return Loader(input).run(); }
+
+}  // namespace vitals::config
