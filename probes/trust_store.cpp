@@ -54,7 +54,7 @@ Result<std::string, net::Failure> read_bundle(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return cannot(path, std::generic_category().message(errno));
   std::string content;
-  std::array<char, 65'536> block{};
+  std::array<char, 16'384> block{};
   while (true) {
     const auto count = ::read(file.get(), block.data(), block.size());
     if (count < 0) return cannot(path, std::generic_category().message(errno));

@@ -1,0 +1,265 @@
+// Reads DNS questions and writes the scripted answers, on one thread.
+#include "tests/support/name_server.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <vitals/fd.hpp>
+
+namespace vitals::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::size_t header_size = 12;
+constexpr std::uint16_t type_a = 1;
+constexpr std::uint16_t type_cname = 5;
+constexpr std::uint16_t type_aaaa = 28;
+
+void append16(std::string& out, unsigned value) {
+  out += static_cast<char>(value >> 8);
+  out += static_cast<char>(value & 0xff);
+}
+
+void append_name(std::string& out, const std::string& name) {
+  std::size_t begin = 0;
+  while (begin < name.size()) {
+    const auto end = std::min(name.find('.', begin), name.size());
+    out += static_cast<char>(end - begin);
+    out += name.substr(begin, end - begin);
+    begin = end + 1;
+  }
+  out += '\0';
+}
+
+struct Packet {
+  std::string question_section;  // name, type, class as they came
+  DnsQuestion question;
+};
+
+/// One question, no compression: all that a stub resolver sends.
+Packet parse(const std::string& packet, bool tcp) {
+  Packet parsed;
+  parsed.question.tcp = tcp;
+  std::size_t at = header_size;
+  while (at < packet.size() && packet[at] != '\0') {
+    const auto length = static_cast<unsigned char>(packet[at]);
+    if (!parsed.question.name.empty()) parsed.question.name += '.';
+    parsed.question.name += packet.substr(at + 1, length);
+    at += length + 1U;
+  }
+  if (at + 5 > packet.size()) throw std::runtime_error("not a DNS question");
+  parsed.question.v6 = static_cast<unsigned char>(packet[at + 2]) == type_aaaa;
+  parsed.question_section = packet.substr(header_size, at + 5 - header_size);
+  return parsed;
+}
+
+void append_record(std::string& out, const std::string& owner, std::uint16_t type,
+                   const std::string& data) {
+  append_name(out, owner);
+  append16(out, type);
+  append16(out, 1);  // IN
+  append16(out, 0);
+  append16(out, 60);  // seconds to live
+  append16(out, static_cast<unsigned>(data.size()));
+  out += data;
+}
+
+std::string address_bytes(const std::string& text, bool v6) {
+  std::array<char, 16> bytes{};
+  if (inet_pton(v6 ? AF_INET6 : AF_INET, text.c_str(), bytes.data()) != 1) {
+    throw std::runtime_error("not an address: " + text);
+  }
+  return {bytes.data(), v6 ? 16U : 4U};
+}
+
+unsigned flags_of(DnsReply::Kind kind) {
+  constexpr unsigned answer = 0x8180;  // response, recursion desired and available
+  switch (kind) {
+    case DnsReply::Kind::nxdomain:
+      return answer | 3U;
+    case DnsReply::Kind::servfail:
+      return answer | 2U;
+    case DnsReply::Kind::refused:
+      return answer | 5U;
+    case DnsReply::Kind::truncated:
+      return answer | 0x0200U;
+    case DnsReply::Kind::addresses:
+    case DnsReply::Kind::garbage:
+    case DnsReply::Kind::silence:
+      return answer;
+  }
+  return answer;
+}
+
+std::string compose(const std::string& id, const Packet& packet, const DnsReply& reply) {
+  std::string records;
+  unsigned count = 0;
+  std::string owner = packet.question.name;
+  if (!reply.alias.empty()) {
+    std::string target;
+    append_name(target, reply.alias);
+    append_record(records, owner, type_cname, target);
+    owner = reply.alias;
+    ++count;
+  }
+  for (const auto& address : reply.addresses) {
+    append_record(records, owner, packet.question.v6 ? type_aaaa : type_a,
+                  address_bytes(address, packet.question.v6));
+    ++count;
+  }
+  std::string out = id;
+  append16(out, flags_of(reply.kind));
+  append16(out, 1);
+  append16(out, count);
+  append16(out, 0);
+  append16(out, 0);
+  out += packet.question_section + records;
+  // Promises a record and does not give it.
+  if (reply.kind == DnsReply::Kind::garbage) out[7] = 1;
+  return out;
+}
+
+void demand(bool condition, const char* what) {
+  if (!condition) throw std::runtime_error(std::string("name server: ") + what);
+}
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
+}
+
+}  // namespace
+
+struct NameServer::Impl {
+  struct Due {
+    Clock::time_point when;
+    sockaddr_in to;
+    std::string packet;
+  };
+
+  Script script;
+  Fd udp;
+  Fd tcp;
+  Fd stop{eventfd(0, EFD_CLOEXEC)};
+  std::uint16_t port = 0;
+  std::vector<Due> due;  // of the thread
+  mutable std::mutex mutex;
+  std::vector<DnsQuestion> questions;
+  std::thread thread;
+
+  void bind_both() {
+    // The TCP port of the same number may be taken: try another pair.
+    for (int attempt = 0; attempt < 50; ++attempt) {
+      udp.reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+      tcp.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      auto address = loopback(0);
+      socklen_t length = sizeof(address);
+      auto* raw = reinterpret_cast<sockaddr*>(&address);
+      demand(bind(udp.get(), raw, length) == 0 && getsockname(udp.get(), raw, &length) == 0,
+             "no UDP port");
+      port = ntohs(address.sin_port);
+      if (bind(tcp.get(), raw, length) == 0 && listen(tcp.get(), 16) == 0) return;
+    }
+    demand(false, "no pair of ports");
+  }
+
+  DnsReply ask(const DnsQuestion& question) {
+    {
+      const std::lock_guard lock(mutex);
+      questions.push_back(question);
+    }
+    return script(question);
+  }
+
+  void on_datagram() {
+    std::array<char, 1'500> buffer{};
+    sockaddr_in from{};
+    socklen_t length = sizeof(from);
+    const auto count = recvfrom(udp.get(), buffer.data(), buffer.size(), 0,
+                                reinterpret_cast<sockaddr*>(&from), &length);
+    if (count < static_cast<ssize_t>(header_size)) return;
+    const std::string packet(buffer.data(), static_cast<std::size_t>(count));
+    const auto parsed = parse(packet, false);
+    const auto reply = ask(parsed.question);
+    if (reply.kind == DnsReply::Kind::silence) return;
+    due.push_back({Clock::now() + reply.delay, from, compose(packet.substr(0, 2), parsed, reply)});
+  }
+
+  /// One question per connection, answered at once.
+  void on_connection() {
+    const Fd client(accept4(tcp.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 1'500> buffer{};
+    std::string packet;
+    while (packet.size() < 2 + header_size ||
+           packet.size() < 2U + static_cast<unsigned char>(packet[1])) {
+      const auto count = recv(client.get(), buffer.data(), buffer.size(), 0);
+      if (count <= 0) return;
+      packet.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    packet.erase(0, 2);
+    const auto parsed = parse(packet, true);
+    const auto answer = compose(packet.substr(0, 2), parsed, ask(parsed.question));
+    std::string framed;
+    append16(framed, static_cast<unsigned>(answer.size()));
+    framed += answer;
+    send(client.get(), framed.data(), framed.size(), MSG_NOSIGNAL);
+    while (recv(client.get(), buffer.data(), buffer.size(), 0) > 0) {
+    }
+  }
+
+  void send_due() {
+    std::erase_if(due, [&](const Due& one) {
+      if (one.when > Clock::now()) return false;
+      sendto(udp.get(), one.packet.data(), one.packet.size(), 0,
+             reinterpret_cast<const sockaddr*>(&one.to), sizeof(one.to));
+      return true;
+    });
+  }
+
+  void run() {
+    while (true) {
+      std::array<pollfd, 3> polled{
+          {{udp.get(), POLLIN, 0}, {tcp.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}}};
+      poll(polled.data(), polled.size(), due.empty() ? -1 : 1);
+      if (polled[2].revents != 0) return;
+      if (polled[0].revents != 0) on_datagram();
+      if (polled[1].revents != 0) on_connection();
+      send_due();
+    }
+  }
+};
+
+NameServer::NameServer(Script script) : impl_(std::make_unique<Impl>()) {
+  impl_->script = std::move(script);
+  impl_->bind_both();
+  impl_->thread = std::thread([this] { impl_->run(); });
+}
+
+NameServer::~NameServer() {
+  const std::uint64_t one = 1;
+  demand(write(impl_->stop.get(), &one, sizeof(one)) == sizeof(one), "can't stop");
+  impl_->thread.join();
+}
+
+std::string NameServer::address() const { return "[127.0.0.1]:" + std::to_string(impl_->port); }
+
+std::vector<DnsQuestion> NameServer::questions() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->questions;
+}
+
+}  // namespace vitals::test

@@ -1,0 +1,46 @@
+// A scripted DNS server on loopback (UDP, and TCP for truncated answers): says what a test wants.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vitals::test {
+
+struct DnsQuestion {
+  std::string name;
+  bool v6 = false;   // AAAA; else A
+  bool tcp = false;  // came over TCP
+};
+
+struct DnsReply {
+  enum class Kind { addresses, nxdomain, servfail, refused, garbage, truncated, silence };
+  Kind kind = Kind::addresses;
+  std::vector<std::string> addresses{};  // of the family asked for; none: an empty answer
+  std::string alias{};                   // the name is a CNAME of this one
+  std::chrono::milliseconds delay{0};
+};
+
+class NameServer {
+ public:
+  /// Called on the server's thread, once for each question.
+  using Script = std::function<DnsReply(const DnsQuestion&)>;
+  explicit NameServer(Script script);
+  ~NameServer();
+  NameServer(const NameServer&) = delete;
+  NameServer& operator=(const NameServer&) = delete;
+
+  /// For a nameserver line: "[127.0.0.1]:PORT".
+  [[nodiscard]] std::string address() const;
+  /// What was asked so far, in order.
+  [[nodiscard]] std::vector<DnsQuestion> questions() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vitals::test
