@@ -16,12 +16,19 @@ set(VITALS_DEPENDENCIES "${prefix}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   "${CMAKE_SOURCE_DIR}/cmake/deps.sh" "${prefix}/versions.txt")
 
+# libpq reads PG* variables, and the home folder, behind its caller's back; its getenv is ours
+# (probes/postgres_connection.cpp). Done here and not in deps.sh: whoever links it must have that.
+set(libpq "${CMAKE_BINARY_DIR}/libpq_without_environment.a")
+execute_process(COMMAND "${CMAKE_OBJCOPY}" --redefine-sym getenv=vitals_libpq_getenv
+  "${prefix}/lib/libpq.a" "${libpq}" COMMAND_ERROR_IS_FATAL ANY)
+
 find_package(Threads REQUIRED)
 add_library(vitals_dependencies INTERFACE)
 target_include_directories(vitals_dependencies SYSTEM INTERFACE "${prefix}/include")
 target_compile_definitions(vitals_dependencies INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
   PCRE2_CODE_UNIT_WIDTH=8)
-foreach(library curl pq pgcommon_shlib pgport_shlib hiredis_ssl hiredis ssl crypto cares
+target_link_libraries(vitals_dependencies INTERFACE "${prefix}/lib/libcurl.a" "${libpq}")
+foreach(library pgcommon_shlib pgport_shlib hiredis_ssl hiredis ssl crypto cares
                 prometheus-cpp-core pcre2-8)
   target_link_libraries(vitals_dependencies INTERFACE "${prefix}/lib/lib${library}.a")
 endforeach()

@@ -54,6 +54,9 @@ class Settings {
  public:
   virtual ~Settings() = default;
 
+  /// The name of the check: for what a kind writes down elsewhere (a row, a key).
+  [[nodiscard]] virtual std::string check_name() const { return "vitals"; }
+
   /// True when the user wrote it (not merely a default).
   [[nodiscard]] virtual bool has(std::string_view name) const = 0;
   /// Expanded; the current content for a file setting (then also a secret).
