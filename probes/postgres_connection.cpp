@@ -6,7 +6,6 @@
 #include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +18,7 @@
 #include "probes/libraries.hpp"
 #include "probes/postgres_classify.hpp"
 #include "probes/tls.hpp"
+#include "probes/trust_store.hpp"
 
 /// libpq's getenv, by a symbol renamed when it is linked (cmake/dependencies.cmake): PG* variables
 /// are the app's, not ours, and some (PGTZ, PGSERVICE) could not be overruled by keywords. The home
@@ -122,21 +122,12 @@ void keep_more_telling(std::optional<Problem>& kept, Problem next) {
   if (!kept || progress(next.failure.reason) > progress(kept->failure.reason)) kept = std::move(next);
 }
 
-/// The places where systems keep all their CA certificates in one file.
-constexpr std::array<const char*, 5> ca_bundles{
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem", "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem"};
-
 /// For sslrootcert=system: a file, because an image with nothing but a bundle in it has no hashed
-/// folder for OpenSSL's default; "system" when the user chose a place; nothing when there is none.
-std::optional<std::string> system_trust() {
-  if (std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr) {
-    return "system";
-  }
-  for (const char* path : ca_bundles) {
-    if (access(path, R_OK) == 0) return path;
-  }
-  return std::nullopt;
+/// folder for OpenSSL's default; "system" when the user chose a place; empty when there is none.
+std::string system_trust() {
+  const bool chosen =
+      std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr;
+  return chosen ? "system" : tls::system_bundle();
 }
 
 /// Keyword and value lists as libpq takes them; owns the text.
@@ -223,11 +214,11 @@ class Login {
         continue;
       }
       const auto trust = system_trust();
-      if (!trust) {
+      if (trust.empty()) {
         return problem({Reason::internal,
                         "no CA bundle on this system; install ca-certificates or set sslrootcert"});
       }
-      keywords.add("sslrootcert", *trust);
+      keywords.add("sslrootcert", trust);
     }
     return std::nullopt;
   }

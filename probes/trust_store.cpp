@@ -157,14 +157,19 @@ std::string file_stamp(const std::string& path) {
          std::to_string(facts.st_mtim.tv_nsec);
 }
 
+std::string system_bundle() {
+  for (const char* place : bundle_places) {
+    if (access(place, R_OK) == 0) return place;
+  }
+  return {};
+}
+
 net::NetResult<TrustStore> trust_store(const std::string& ca_file) {
   if (!ca_file.empty()) return stores().get(ca_file);
   if (const auto file = variable("SSL_CERT_FILE"); !file.empty()) return stores().get(file);
   if (const auto folder = variable("SSL_CERT_DIR"); !folder.empty())
     return stores().folders(folder);
-  for (const char* place : bundle_places) {
-    if (access(place, R_OK) == 0) return stores().get(place);
-  }
+  if (const auto bundle = system_bundle(); !bundle.empty()) return stores().get(bundle);
   return net::Failure{Reason::internal,
                       "no CA bundle found: install ca-certificates or set ca_file"};
 }

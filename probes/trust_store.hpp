@@ -18,6 +18,9 @@ using TrustStore = std::shared_ptr<x509_store_st>;
 /// `internal` with the way out. Must not be changed by the caller.
 [[nodiscard]] net::NetResult<TrustStore> trust_store(const std::string& ca_file);
 
+/// The file where this system keeps all its CA certificates; empty when there is none.
+[[nodiscard]] std::string system_bundle();
+
 /// What tells one content of a file from the next without reading it; empty when there is none.
 [[nodiscard]] std::string file_stamp(const std::string& path);
 

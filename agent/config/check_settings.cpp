@@ -65,6 +65,11 @@ const SettingSpec& CheckSettings::spec_of(std::string_view name) const {
   return *found;
 }
 
+std::string CheckSettings::check_name() const {
+  const auto& path = input_.table.path();  // "checks.db"
+  return path.substr(path.rfind('.') + 1);
+}
+
 bool CheckSettings::has(std::string_view name) const {
   return input_.table.has(spec_of(name).name);
 }

@@ -29,6 +29,7 @@ class CheckSettings final : public Settings {
   /// What `input` refers to must outlive it.
   explicit CheckSettings(Input input) : input_(std::move(input)) {}
 
+  std::string check_name() const override;
   bool has(std::string_view name) const override;
   std::string text(std::string_view name) override;
   Text live_text(std::string_view name) override;
