@@ -85,17 +85,21 @@ bool starts_with_name(std::string_view text, std::string_view name) {
   return text.size() >= name.size() && same_name(text.substr(0, name.size()), name);
 }
 
+/// The "</" that ends a script or style which begins at `open`.
+std::size_t closing_tag(std::string_view html, std::size_t open, std::string_view name) {
+  auto close = html.find("</", open);
+  while (close != std::string_view::npos && !starts_with_name(html.substr(close + 2), name)) {
+    close = html.find("</", close + 2);
+  }
+  return close;
+}
+
 /// Where the text goes on after the tag at `open`, "<".
 std::size_t after_tag(std::string_view html, std::size_t open) {
   for (const std::string_view silent : {"script", "style"}) {
     if (!starts_with_name(html.substr(open + 1), silent)) continue;
-    for (auto close = html.find("</", open); close != std::string_view::npos;
-         close = html.find("</", close + 2)) {
-      if (starts_with_name(html.substr(close + 2), silent)) {
-        open = close;
-        break;
-      }
-    }
+    open = closing_tag(html, open, silent);
+    if (open == std::string_view::npos) return html.size();
   }
   const auto end = html.find('>', open);
   return end == std::string_view::npos ? html.size() : end + 1;
