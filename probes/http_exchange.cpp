@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "probes/http_rules.hpp"
 #include "probes/libraries.hpp"
 
 namespace vitals::http {
@@ -65,6 +66,17 @@ std::pair<int, std::string_view> parse_status_line(std::string_view line) {
   return {status, text.substr(0, text.find_first_of("\r\n"))};
 }
 
+/// RFC 9112 §6.3: such an answer has no end that two readers agree on.
+bool lengths_differ(std::string_view head) {
+  std::optional<std::string_view> length;
+  for (const auto& line : header_lines(head)) {
+    if (!same_name(line.name, "Content-Length")) continue;
+    if (length && *length != line.value) return true;
+    length = line.value;
+  }
+  return false;
+}
+
 /// libcurl has emptied OpenSSL's error queue into its text: "TLS connect error:
 /// error:0A000126:SSL routines::…". 0 when there is none.
 unsigned long openssl_error_in(std::string_view text) {
@@ -97,7 +109,8 @@ struct Exchange::Impl {
   std::size_t head_bytes = 0;
   bool head_complete = false;
   bool head_too_large = false;
-  bool stopped = false;  // we have what was wanted
+  std::string head_fault;  // what makes the head no HTTP/1, though libcurl takes it
+  bool stopped = false;    // we have what was wanted
   bool body_too_large = false;
   std::size_t body_limit = 0;
   bool limit_is_wish = false;
@@ -123,8 +136,10 @@ struct Exchange::Impl {
   [[nodiscard]] curl_off_t time_of(CURLINFO info) const;
   [[nodiscard]] std::optional<net::Failure> classify(CURLcode code) const;
   [[nodiscard]] net::Failure tls_failure() const;
+  [[nodiscard]] net::Failure verify_failure() const;
   [[nodiscard]] net::Failure receive_failure() const;
   [[nodiscard]] net::Failure write_failure() const;
+  [[nodiscard]] net::Failure protocol_failure() const;
   [[nodiscard]] net::Failure proxy_failure(long status) const;
   [[nodiscard]] net::Failure timeout_failure() const;
   [[nodiscard]] std::string text(std::string_view fallback) const;
@@ -230,6 +245,7 @@ bool Exchange::Impl::prepare() {
   VITALS_ASSERT(multi != nullptr);
   error_text[0] = '\0';
   head_bytes = 0;
+  head_fault.clear();
   head_complete = head_too_large = stopped = body_too_large = limit_is_wish = false;
   body_limit = request->body_max;
   context_failure.reset();
@@ -270,9 +286,13 @@ bool Exchange::Impl::take_head_line(std::string_view line) {
   if (head_too_large) return false;
   if (head_complete) return true;  // a trailer
   if (line == "\r\n" || line == "\n") return finish_head();
-  if (const auto [status, text] = parse_status_line(line); status != 0) {
+  if (const auto [status, phrase] = parse_status_line(line); status != 0) {
+    if (!line.starts_with("HTTP/1.")) {
+      head_fault = "it answers with " + std::string(line.substr(0, line.find(' ')));
+      return false;
+    }
     answer->status = status;
-    answer->status_text = text;
+    answer->status_text = phrase;
     answer->head.clear();
     return true;
   }
@@ -287,6 +307,10 @@ bool Exchange::Impl::finish_head() {
   }
   head_complete = true;
   note_peer();
+  if (lengths_differ(answer->head)) {
+    head_fault = "two Content-Length headers differ";
+    return false;
+  }
   const auto wanted = request->body_wanted ? request->body_wanted(answer->status) : std::nullopt;
   if (!wanted) return true;
   body_limit = *wanted;
@@ -364,20 +388,24 @@ std::string Exchange::Impl::text(std::string_view fallback) const {
 }
 
 net::Failure Exchange::Impl::tls_failure() const {
-  if (context_failure) return *context_failure;
-  long verify_result = X509_V_OK;
-  curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &verify_result);
   const std::string_view said = error_text.data();
-  const auto error = openssl_error_in(said);
-  if (verify_result != X509_V_OK || error != 0) {
-    return tls::handshake_failure(verify_result, error);
-  }
+  if (const auto error = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, error);
   // No error of OpenSSL's own: the socket ended under it.
   if (said.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
       said.find("Connection reset") != std::string_view::npos) {
     return {Reason::reset, "the server closed the connection in the TLS handshake"};
   }
   return {Reason::tls, "TLS handshake: " + text("failed")};
+}
+
+net::Failure Exchange::Impl::verify_failure() const {
+  long result = X509_V_OK;
+  curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &result);
+  // libcurl compares the names of a certificate itself; OpenSSL knows nothing of that.
+  if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED) {
+    return {Reason::tls_verify, text("the certificate is for another host")};
+  }
+  return tls::handshake_failure(result, 0);
 }
 
 net::Failure Exchange::Impl::receive_failure() const {
@@ -390,8 +418,11 @@ net::Failure Exchange::Impl::receive_failure() const {
       said.find("SSL_ERROR_SYSCALL") != std::string_view::npos) {
     return {Reason::reset, "the server closed the connection " + where};
   }
+  if (said.find("CONNECT aborted") != std::string_view::npos) {
+    return {Reason::reset, "the proxy closed the connection without an answer to CONNECT"};
+  }
   if (const auto code = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, code);
-  return {Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+  return protocol_failure();
 }
 
 net::Failure Exchange::Impl::write_failure() const {
@@ -402,7 +433,12 @@ net::Failure Exchange::Impl::write_failure() const {
     return {Reason::too_large,
             "the body is longer than max_body, " + std::to_string(request->body_max) + " bytes"};
   }
-  return {Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+  return protocol_failure();
+}
+
+net::Failure Exchange::Impl::protocol_failure() const {
+  return {Reason::protocol,
+          "not a proper HTTP answer: " + (head_fault.empty() ? text("unreadable") : head_fault)};
 }
 
 net::Failure Exchange::Impl::proxy_failure(long status) const {
@@ -414,7 +450,9 @@ net::Failure Exchange::Impl::timeout_failure() const {
     return {Reason::timeout, "answer not finished: HTTP " + std::to_string(answer->status) + ", " +
                                  std::to_string(answer->body.size()) + " bytes of body so far"};
   }
-  if (head_bytes > 0) return {Reason::timeout, "answer not finished: its header is incomplete"};
+  if (time_of(CURLINFO_STARTTRANSFER_TIME_T) > 0) {
+    return {Reason::timeout, "answer not finished: its header is incomplete"};
+  }
   const bool secure = request->url.starts_with("https:");
   if (secure && time_of(CURLINFO_APPCONNECT_TIME_T) == 0) {
     return {Reason::timeout, request->proxy
@@ -425,21 +463,20 @@ net::Failure Exchange::Impl::timeout_failure() const {
 }
 
 std::optional<net::Failure> Exchange::Impl::classify(CURLcode code) const {
-  if (stopped || code == CURLE_OK) return std::nullopt;
+  if (stopped) return std::nullopt;
   if (context_failure) return context_failure;
+  if (code == CURLE_OK) {
+    if (head_complete) return std::nullopt;
+    return net::Failure{Reason::reset, "the server closed the connection in its header"};
+  }
   long proxy_status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_HTTP_CONNECTCODE, &proxy_status);
   if (proxy_status >= 300) return proxy_failure(proxy_status);
   switch (code) {
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION: {
-      auto failure = tls_failure();
-      // libcurl compares the names of a certificate itself, OpenSSL knows nothing of it.
-      if (code == CURLE_PEER_FAILED_VERIFICATION && failure.reason == Reason::tls) {
-        return net::Failure{Reason::tls_verify, text("the certificate is for another host")};
-      }
-      return failure;
-    }
+      return tls_failure();
+    case CURLE_PEER_FAILED_VERIFICATION:
+      return verify_failure();
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_USE_SSL_FAILED:
@@ -462,7 +499,7 @@ std::optional<net::Failure> Exchange::Impl::classify(CURLcode code) const {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_HTTP2:
     case CURLE_BAD_CONTENT_ENCODING:
-      return net::Failure{Reason::protocol, "not a proper HTTP answer: " + text("unreadable")};
+      return protocol_failure();
     case CURLE_PROXY:
       return net::Failure{Reason::protocol, "the proxy: " + text("does not speak HTTP")};
     case CURLE_OPERATION_TIMEDOUT:

@@ -249,7 +249,10 @@ std::optional<net::Failure> HttpProbe::follow(const ExchangeAnswer& answer,
 }
 
 ProbeResult HttpProbe::judge(const ExchangeAnswer& answer) const {
-  const bool unexpected = answer.status != 0 && !settings_.expect_status.contains(answer.status);
+  // A wrong status says more than what went wrong after it; a redirect that would be followed is
+  // not wrong.
+  const bool unexpected = answer.status != 0 && !settings_.expect_status.contains(answer.status) &&
+                          !(answer.failure && settings_.follow > 0 && is_redirect(answer.status));
   if (!unexpected) return answer.failure ? net::to_result(*answer.failure) : judge_body(answer);
 
   const auto expected = ", expected " + settings_.expect_status.text();

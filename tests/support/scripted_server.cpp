@@ -121,7 +121,11 @@ struct ScriptedServer::Impl {
   std::vector<std::chrono::steady_clock::time_point> accepts;
   std::vector<std::string> requests;
 
-  std::list<std::thread> workers;  // touched by the acceptor, and by stop after joining it
+  struct Worker {
+    std::thread thread;
+    std::atomic<bool> done{false};
+  };
+  std::list<Worker> workers;  // touched by the acceptor, and by the destructor after joining it
   std::thread acceptor;
 
   void accept_loop();
@@ -298,7 +302,17 @@ void ScriptedServer::Impl::accept_loop() {
       accepts.push_back(std::chrono::steady_clock::now());
     }
     ++open;
-    workers.emplace_back([this, fd = std::move(client)]() mutable { serve(std::move(fd)); });
+    // A finished thread that nobody joins keeps its stack.
+    workers.remove_if([](Worker& worker) {
+      if (!worker.done) return false;
+      worker.thread.join();
+      return true;
+    });
+    Worker& worker = workers.emplace_back();
+    worker.thread = std::thread([this, &worker, fd = std::move(client)]() mutable {
+      serve(std::move(fd));
+      worker.done = true;
+    });
   }
 }
 
@@ -334,7 +348,7 @@ ScriptedServer::~ScriptedServer() {
   const std::uint64_t one = 1;
   demand(write(impl_->stop.get(), &one, sizeof one) == sizeof one, "can't stop");
   impl_->acceptor.join();
-  for (auto& worker : impl_->workers) worker.join();
+  for (auto& worker : impl_->workers) worker.thread.join();
 }
 
 std::uint16_t ScriptedServer::port() const { return impl_->port; }
