@@ -42,12 +42,13 @@ std::string canonical_text(const Value& value) {
 }
 
 /// Whatever a message might quote of a secret: "user:password", a URL that is none.
-void add_parts(const Value& value, SecretSet& hushed) {
-  for (const auto& child : value.children) add_parts(child, hushed);
-  for (const auto& secret : url_secrets(value.text)) hushed.add(secret);
+void add_parts(const Value& value, bool secret, SecretSet& hushed) {
+  for (const auto& child : value.children) add_parts(child, secret, hushed);
+  for (const auto& part : url_secrets(value.text)) hushed.add(part);
+  if (!secret) return;
+  hushed.add(value.text);
   const auto colon = value.text.find(':');
-  const bool url = value.text.find("://") != std::string::npos;
-  if (colon != std::string::npos && !url) hushed.add(value.text.substr(colon + 1));
+  if (colon != std::string::npos) hushed.add(value.text.substr(colon + 1));
 }
 
 }  // namespace
@@ -96,7 +97,7 @@ void CheckSettings::keep_secret(const SettingSpec& spec, std::string_view value)
 
 Result<std::string> CheckSettings::load_file(const SettingSpec& spec, const std::string& path) {
   auto content = input_.read_file(path);
-  if (!content) return content;
+  if (!content) return Error{"is kept in a file: " + content.error().message};
   input_.secrets->add(content.value());
   loaded_files_.push_back(content.value());
   keep_secret(spec, content.value());
@@ -237,9 +238,9 @@ std::string CheckSettings::hush(std::string_view message) const {
   SecretSet hushed;
   for (const auto& spec : input_.kind.settings) {
     const Value* value = input_.table.table().find(spec.name);
-    if (value != nullptr && (spec.secret || spec.url)) add_parts(*value, hushed);
+    if (value != nullptr && (spec.secret || spec.url)) add_parts(*value, spec.secret, hushed);
   }
-  for (const auto& content : loaded_files_) add_parts(text_value({}, content, {}), hushed);
+  for (const auto& content : loaded_files_) add_parts(text_value({}, content, {}), true, hushed);
   return input_.secrets->scrub(hushed.scrub(message));
 }
 

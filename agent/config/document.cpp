@@ -2,6 +2,7 @@
 #include "agent/config/document.hpp"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #define TOML_EXCEPTIONS 0
@@ -22,6 +23,26 @@ Place place_of(const toml::source_position& position) {
 
 bool comes_before(const Value& a, const Value& b) {
   return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
+}
+
+/// toml++ quotes what it stumbled over, and that may be a secret that lost its quotes: only single
+/// characters, its own words and names of keys are shown.
+std::string without_values(std::string_view description) {
+  if (description.find("redefine") != std::string_view::npos) return std::string(description);
+  constexpr std::array<std::string_view, 4> words{"true", "false", "inf", "nan"};
+  std::string out;
+  while (!description.empty()) {
+    const auto open = description.find('\'');
+    // The quoted thing may be a quote itself: ''' ends at its last one.
+    const auto close = open == std::string_view::npos ? open : description.find('\'', open + 2);
+    if (close == std::string_view::npos) break;
+    const auto quoted = description.substr(open + 1, close - open - 1);
+    const bool fit = quoted.size() == 1 || std::find(words.begin(), words.end(), quoted) != words.end();
+    out += description.substr(0, open);
+    out += fit ? "'" + std::string(quoted) + "'" : "…";
+    description.remove_prefix(close + 1);
+  }
+  return out + std::string(description);
 }
 
 Value convert(const toml::node& node);
@@ -132,7 +153,7 @@ Result<Value, SyntaxError> parse_document(std::string_view text) {
   if (!parsed) {
     const auto& error = parsed.error();
     return SyntaxError{place_of(error.source().begin),
-                       "not TOML: " + clean_text(error.description(), message_max)};
+                       "not TOML: " + clean_text(without_values(error.description()), message_max)};
   }
   return convert(parsed.table());
 }

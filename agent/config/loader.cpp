@@ -185,7 +185,7 @@ class Loader {
                    std::string(describe(value.type))};
     }
     const auto text = path ? input_.read_file(*path) : Result<std::string>(value.text);
-    if (!text) return text.error();
+    if (!text) return Error{"is kept in a file: " + text.error().message};
     const auto token = to_token(text.value());
     if (!token) return token.error();
     secrets->add(token.value());

@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::string_view mask = "***";
 
-std::string in_quotes(std::string_view text) {
+std::string escaped(std::string_view text) {
   constexpr std::string_view digits = "0123456789ABCDEF";
-  std::string out = "\"";
+  std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
@@ -35,14 +35,25 @@ std::string in_quotes(std::string_view text) {
       out += c;
     }
   }
-  return out + "\"";
+  return out;
+}
+
+/// A string value that the expansion of variables leaves as it is.
+std::string in_quotes(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool special = i + 1 < text.size() && (text[i + 1] == '{' || text[i + 1] == '$');
+    if (text[i] == '$' && special) out += '$';
+    out += text[i];
+  }
+  return "\"" + escaped(out) + "\"";
 }
 
 std::string key_text(std::string_view key) {
   const bool bare = !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
   });
-  return bare ? std::string(key) : in_quotes(key);
+  return bare ? std::string(key) : "\"" + escaped(key) + "\"";
 }
 
 std::string shown_text(const std::string& text, const SettingSpec& spec, const SecretSet& secrets) {

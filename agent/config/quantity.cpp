@@ -115,7 +115,7 @@ Result<Duration> parse_duration(std::string_view text) {
     if (unit == nullptr || unit->factor >= last_factor) return not_a_duration();
     last_factor = unit->factor;
     const auto part = multiply(*amount, unit->factor);
-    if (!part) return Error{"must be a whole number of milliseconds, and fewer than 10 digits of days"};
+    if (!part) return Error{"must come out in whole milliseconds"};
     if (total > std::numeric_limits<std::int64_t>::max() - *part) return not_a_duration();
     total += *part;
   }
@@ -125,12 +125,13 @@ Result<Duration> parse_duration(std::string_view text) {
 std::string format_duration(Duration duration) {
   const auto count = duration.count();
   if (count == 0) return "0s";
-  for (auto unit = duration_units.rbegin(); unit != duration_units.rend(); ++unit) {
-    if (count % unit->factor == 0) {
-      return std::to_string(count / unit->factor) + std::string(unit->name);
-    }
+  std::string shortest;
+  for (const auto& unit : duration_units) {
+    // Days are for reading: "24h" says it in the units that everybody writes.
+    if (unit.name == "d" || count % unit.factor != 0) continue;
+    shortest = std::to_string(count / unit.factor) + std::string(unit.name);
   }
-  return std::to_string(count) + "ms";
+  return shortest;
 }
 
 Result<std::int64_t> parse_size(std::string_view text) {

@@ -153,8 +153,7 @@ Result<std::string> to_choice(const Value& value, std::string_view choices) {
     message += "\"" + std::string(all[i]) + "\"";
   }
   if (value.type != Type::text) return Error{message + ", not " + std::string(describe(value.type))};
-  return Error{message + ", not \"" + clean_text(value.written, shown_max) + "\"" +
-               suggest(value.written, all)};
+  return Error{message + ", not \"" + clean_text(value.written, shown_max) + "\""};
 }
 
 Result<std::vector<std::string>> to_list(const Value& value) {

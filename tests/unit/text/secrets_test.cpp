@@ -1,0 +1,132 @@
+// No secret comes through, in whatever form a server, a library or an encoder gives it back.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <vitals/secrets.hpp>
+
+namespace vitals {
+namespace {
+
+std::string scrubbed(std::string_view secret, std::string_view text) {
+  SecretSet secrets;
+  secrets.add(secret);
+  return secrets.scrub(text);
+}
+
+std::string base64(std::string_view bytes, bool url) {
+  const std::string digits = std::string(
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") + (url ? "-_" : "+/");
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned group = 0;
+    for (std::size_t j = 0; j < 3; ++j) {
+      group = group * 256 + (i + j < bytes.size() ? static_cast<unsigned char>(bytes[i + j]) : 0U);
+    }
+    for (unsigned j = 0; j < 4; ++j) {
+      const bool padding = i + j > bytes.size();
+      out += padding ? '=' : digits[group >> (18 - 6 * j) & 63U];
+    }
+  }
+  return out;
+}
+
+TEST_CASE("secrets: text without a secret is unchanged") {
+  CHECK(scrubbed("hunter22", "PONG") == "PONG");
+  CHECK(scrubbed("hunter22", "") == "");
+  CHECK(SecretSet().scrub("anything") == "anything");
+  CHECK(scrubbed("", "anything") == "anything");
+}
+
+TEST_CASE("secrets: every place of every secret is masked") {
+  CHECK(scrubbed("hunter22", "hunter22 and xhunter22x") == "*** and x***x");
+  SecretSet secrets;
+  secrets.add("alpha-one");
+  secrets.add("alpha-one-two");
+  secrets.add("two-three");
+  CHECK(secrets.scrub("alpha-one alpha-one-two") == "*** ***");
+  // Overlapping secrets leave nothing between them.
+  CHECK(secrets.scrub("alpha-one-two-three.") == "***.");
+}
+
+TEST_CASE("secrets: URL-encoded and decoded forms are masked") {
+  const std::string secret = "p@ss w/rd+1é";
+  CHECK(scrubbed(secret, "x=p%40ss%20w%2Frd%2B1%C3%A9&") == "x=***&");
+  CHECK(scrubbed(secret, "x=p%40ss%20w%2frd%2b1%c3%a9&") == "x=***&");
+  CHECK(scrubbed(secret, "x=p%40ss+w%2Frd%2B1%C3%A9&") == "x=***&");
+  CHECK(scrubbed(secret, "x=p@ss%20w/rd+1%C3%A9&") == "x=***&");
+  CHECK(scrubbed("p%40ss%2Fword", "the password p@ss/word is wrong") == "the password *** is wrong");
+}
+
+TEST_CASE("secrets: JSON-escaped forms are masked") {
+  CHECK(scrubbed("quo\"te\\back/slash", R"({"p":"quo\"te\\back/slash"})") == R"({"p":"***"})");
+  CHECK(scrubbed("quo\"te\\back/slash", R"({"p":"quo\"te\\back\/slash"})") == R"({"p":"***"})");
+}
+
+TEST_CASE("secrets: base64 is masked at every alignment, in both alphabets, with its padding") {
+  const std::string secret = "canary?>~hunter22";
+  for (const bool url : {false, true}) {
+    for (const std::string before : {"", "u", "us", "use", "user:"}) {
+      for (const std::string after : {"", "x", "xy", "xyz"}) {
+        const std::string encoded = base64(before + secret + after, url);
+        const std::string result = scrubbed(secret, "Basic " + encoded + " end");
+        CAPTURE(encoded);
+        CAPTURE(result);
+        CHECK(result.find("***") != std::string::npos);
+        // What is left is too short to hold more than a neighbour.
+        CHECK(result.size() < std::string("Basic *** end").size() + 13);
+        CHECK(result.find(base64(secret, url).substr(4, 8)) == std::string::npos);
+      }
+    }
+  }
+  CHECK(scrubbed("hunter", "aHVudGVy") == "***");
+  CHECK(scrubbed("hunter2", "aHVudGVyMg==") == "***");
+  CHECK(scrubbed("hunter2", "aHVudGVyMg") == "***");
+  // A decoded password comes back inside basic authentication.
+  CHECK(scrubbed("p%40ssword", base64("user:p@ssword", false)).find("QHNzd29y") == std::string::npos);
+}
+
+TEST_CASE("secrets: a very short one is masked only where it stands alone") {
+  CHECK(scrubbed("pw", "spwan pw: 'pw', pw_x, (pw)") == "spwan ***: '***', pw_x, (***)");
+  CHECK(scrubbed("x", "max x=x") == "max ***=***");
+  CHECK(scrubbed("1", "13 of 1") == "13 of ***");
+}
+
+TEST_CASE("secrets: rotating ones push out the longest unused, never those of the config") {
+  SecretSet secrets;
+  secrets.add("from-the-config");
+  secrets.loaded();
+  secrets.add("rotated-0000");
+  for (int i = 1; i <= 200; ++i) {
+    secrets.add("rotated-" + std::to_string(10'000 + i));
+    secrets.add("rotated-0000");
+  }
+  CHECK(secrets.scrub("from-the-config") == "***");
+  CHECK(secrets.scrub("rotated-0000") == "***");
+  CHECK(secrets.scrub("rotated-10200") == "***");
+  CHECK(secrets.scrub("rotated-10001") == "rotated-10001");
+}
+
+TEST_CASE("secrets: many of the config are all kept") {
+  SecretSet secrets;
+  for (int i = 0; i < 200; ++i) secrets.add("header-" + std::to_string(1'000 + i));
+  CHECK(secrets.scrub("header-1000 header-1199") == "*** ***");
+}
+
+TEST_CASE("secrets: adding and scrubbing at the same time is safe") {
+  SecretSet secrets;
+  secrets.add("always-there");
+  secrets.loaded();
+  std::thread writer([&] {
+    for (int i = 0; i < 500; ++i) secrets.add("rotated-" + std::to_string(i));
+  });
+  bool clean = true;
+  for (int i = 0; i < 500; ++i) clean = clean && secrets.scrub("x always-there y") == "x *** y";
+  writer.join();
+  CHECK(clean);
+}
+
+}  // namespace
+}  // namespace vitals

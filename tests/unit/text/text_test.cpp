@@ -1,0 +1,80 @@
+// Foreign text made fit to be shown, guesses at what was meant, and durations for people.
+#include <doctest/doctest.h>
+
+#include <vitals/text.hpp>
+
+namespace vitals {
+namespace {
+
+TEST_CASE("text: harmless text passes unchanged") {
+  CHECK(clean_text("53300 sorry, too many clients already") == "53300 sorry, too many clients already");
+  CHECK(clean_text("Zürich → 東京 🙂") == "Zürich → 東京 🙂");
+  CHECK(clean_text("") == "");
+}
+
+TEST_CASE("text: what a terminal, a browser or a log would act on is gone") {
+  CHECK(clean_text("a\x1b[31mred\x07") == "a[31mred");
+  CHECK(clean_text(std::string_view("nul\0l", 5)) == "null");
+  CHECK(clean_text("del\x7f.c1\xc2\x9b.") == "del.c1.");
+  CHECK(clean_text("rtl\xe2\x80\xae.iso\xe2\x81\xa6.zwsp\xe2\x80\x8b.bom\xef\xbb\xbf.") ==
+        "rtl.iso.zwsp.bom.");
+  CHECK(clean_text("tag\xf3\xa0\x81\x81.") == "tag.");
+}
+
+TEST_CASE("text: white space of every sort becomes one blank, and none at the ends") {
+  CHECK(clean_text(" \t a \r\n\n b\xc2\xa0\xe2\x80\xa8" "c \n") == "a b c");
+  CHECK(clean_text(" \n ") == "");
+}
+
+TEST_CASE("text: bytes that are no UTF-8 become U+FFFD, one for each bad sequence") {
+  const std::string bad = "\xEF\xBF\xBD";
+  CHECK(clean_text("a\xff" "b") == "a" + bad + "b");
+  CHECK(clean_text("cut\xe2\x82") == "cut" + bad);
+  CHECK(clean_text("\xc0\xaf") == bad + bad);                        // overlong '/'
+  CHECK(clean_text("\xe0\x80\xaf") == bad + bad + bad);              // overlong, three bytes
+  CHECK(clean_text("\xed\xa0\x80") == bad + bad + bad);              // a surrogate
+  CHECK(clean_text("\xf4\x90\x80\x80") == bad + bad + bad + bad);    // above U+10FFFF
+  CHECK(clean_text("\xf0\x9f\x99\x82 \xed\x9f\xbf \xef\xbf\xbf") ==
+        "\xf0\x9f\x99\x82 \xed\x9f\xbf \xef\xbf\xbf");
+}
+
+TEST_CASE("text: long text is cut at a character, within the limit, and shows it") {
+  CHECK(clean_text("12345678", 8) == "12345678");
+  CHECK(clean_text("123456789", 8) == "12345…");
+  CHECK(clean_text("123é5678", 8) == "123é…");
+  CHECK(clean_text("12 45678901", 6) == "12…");
+  CHECK(clean_text(std::string(1'000, 'x')).size() == server_text_max);
+  CHECK(clean_text("abc", 2) == "");
+  for (std::size_t limit = 0; limit < 40; ++limit) {
+    CHECK(clean_text("ééé 東京東京 🙂🙂 \xff\xff and more and more", limit).size() <= limit);
+  }
+}
+
+TEST_CASE("text: the closest name is suggested, a strange one is not") {
+  const std::vector<std::string_view> names{"interval", "retry_interval", "timeout", "kind", "url"};
+  CHECK(closest("intervall", names) == "interval");
+  CHECK(closest("retryinterval", names) == "retry_interval");
+  CHECK(closest("knid", names) == "kind");
+  CHECK(closest("timeot", names) == "timeout");
+  CHECK(closest("ulr", names) == "url");
+  CHECK(closest("colour", names) == "");
+  CHECK(closest("ab", names) == "");
+  CHECK(closest("", names) == "");
+  CHECK(closest(std::string(100'000, 'i'), names) == "");
+  CHECK(closest("kind", {}) == "");
+}
+
+TEST_CASE("text: durations for people have two units at most") {
+  CHECK(human_duration(-5) == "0s");
+  CHECK(human_duration(0) == "0s");
+  CHECK(human_duration(28) == "28s");
+  CHECK(human_duration(59) == "59s");
+  CHECK(human_duration(60) == "1m00s");
+  CHECK(human_duration(200) == "3m20s");
+  CHECK(human_duration(3'599) == "59m59s");
+  CHECK(human_duration(5 * 3'600 + 2 * 60 + 59) == "5h02m");
+  CHECK(human_duration(86'400 * 2 + 4 * 3'600) == "2d04h");
+}
+
+}  // namespace
+}  // namespace vitals
