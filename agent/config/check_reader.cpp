@@ -31,8 +31,8 @@ constexpr std::array<std::string_view, 6> timing_names{"interval", "retry_interv
 constexpr std::array<std::string_view, 8> check_names{"kind",    "impact",     "scope",  "live",
                                                       "startup", "warn_above", "parent", "labels"};
 // Fly overwrites the first four; the others are ours (contract §6).
-constexpr std::array<std::string_view, 9> labels_taken{"app",  "region", "host",  "instance", "check",
-                                                       "kind", "impact", "scope", "target"};
+constexpr std::array<std::string_view, 9> labels_taken{
+    "app", "region", "host", "instance", "check", "kind", "impact", "scope", "target"};
 
 std::optional<int> read_streak(TableReader& table, std::string_view key) {
   const auto number = table.integer(key, {.min = 1, .max = streak_max});
@@ -190,7 +190,8 @@ const KindSpec* CheckReader::read_kind(TableReader& table) {
   for (const auto each : names) all += (all.empty() ? "" : ", ") + std::string(each);
   const auto guess = suggest(*name, names);
   const std::string& written = table.table().find("kind")->written;
-  table.complain("kind", "unknown kind '" + written + "'" + (guess.empty() ? "; there are " + all : guess));
+  table.complain("kind",
+                 "unknown kind '" + written + "'" + (guess.empty() ? "; there are " + all : guess));
   return nullptr;
 }
 
@@ -204,8 +205,9 @@ void CheckReader::check_against_interval(const CheckSpec& spec, TableReader& tab
   if (table.has(key)) {
     table.refuse(key, "is " + shown + " and " + rule + " the interval of " + interval);
   } else if (table.has("interval")) {
-    table.complain("interval", "'" + std::string(key) + "' of [defaults] is " + shown + " and " + rule +
-                                   " the interval of " + interval + "; give this check its own");
+    table.complain("interval", "'" + std::string(key) + "' of [defaults] is " + shown + " and " +
+                                   rule + " the interval of " + interval +
+                                   "; give this check its own");
   } else {
     input_.defaults_table.complain(key, "'" + std::string(key) + "' is " + shown + " and " + rule +
                                             " the interval of " + interval);
@@ -275,8 +277,7 @@ ReadCheck CheckReader::read(const Value& value) {
   if (spec->kind != nullptr) {
     table.refuse_unknown(known_keys(*spec->kind));
     refuse_rest_endpoint(*spec->kind, table);
-    CheckSettings settings(
-        {*spec->kind, table, secrets, input_.read_file, input_.remarks});
+    CheckSettings settings({*spec->kind, table, secrets, input_.read_file, input_.remarks});
     made = spec->kind->make(settings);
     settings.finish();
     canonical = settings.canonical();
@@ -286,7 +287,8 @@ ReadCheck CheckReader::read(const Value& value) {
   spec->target = secrets->scrub(made.target);
   if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
   secrets->loaded();
-  return {{std::move(spec), std::move(made.probe), std::move(secrets)}, &value};
+  return {{std::move(spec), std::move(made.probe), std::move(secrets), std::move(made.signal)},
+          &value};
 }
 
 void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes) {

@@ -121,7 +121,8 @@ Result<Text> CheckSettings::to_live_text(const SettingSpec& spec, const Value& w
 
 std::string CheckSettings::text(std::string_view name) {
   const SettingSpec& spec = spec_of(name);
-  VITALS_ASSERT(allows(spec.type, {SettingType::text, SettingType::live_text, SettingType::choice}));
+  VITALS_ASSERT(
+      allows(spec.type, {SettingType::text, SettingType::live_text, SettingType::choice}));
   if (spec.type == SettingType::choice) return choice(name);
   const auto value = read<std::string>(spec, [&](const Value& written) -> Result<std::string> {
     if (!allows_file(spec)) return to_text(written);
@@ -141,8 +142,8 @@ std::string CheckSettings::text(std::string_view name) {
 Text CheckSettings::live_text(std::string_view name) {
   const SettingSpec& spec = spec_of(name);
   VITALS_ASSERT(allows_file(spec));
-  const auto text = read<Text>(
-      spec, [&](const Value& written) { return to_live_text(spec, written); });
+  const auto text =
+      read<Text>(spec, [&](const Value& written) { return to_live_text(spec, written); });
   return text.value_or(Text::fixed({}));
 }
 

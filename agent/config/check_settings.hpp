@@ -47,8 +47,8 @@ class CheckSettings final : public Settings {
 
   /// After the factory: complains of required settings that it did not miss itself.
   void finish();
-  /// What was written and the defaults in force, one "name=value" line each, in declared order, with
-  /// the content of files that are read once. Holds secrets.
+  /// What was written and the defaults in force, one "name=value" line each, in declared order,
+  /// with the content of files that are read once. Holds secrets.
   [[nodiscard]] std::string canonical() const;
 
  private:

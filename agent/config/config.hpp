@@ -42,6 +42,8 @@ struct ConfiguredCheck {
   std::shared_ptr<const CheckSpec> spec;
   std::unique_ptr<Probe> probe;
   std::shared_ptr<SecretSet> secrets;
+  /// MadeProbe::signal: empty for kinds that nobody calls in to.
+  std::function<void(Instant now)> signal;
 };
 
 struct Config {

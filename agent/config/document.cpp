@@ -37,7 +37,8 @@ std::string without_values(std::string_view description) {
     const auto close = open == std::string_view::npos ? open : description.find('\'', open + 2);
     if (close == std::string_view::npos) break;
     const auto quoted = description.substr(open + 1, close - open - 1);
-    const bool fit = quoted.size() == 1 || std::find(words.begin(), words.end(), quoted) != words.end();
+    const bool fit =
+        quoted.size() == 1 || std::find(words.begin(), words.end(), quoted) != words.end();
     out += description.substr(0, open);
     out += fit ? "'" + std::string(quoted) + "'" : "…";
     description.remove_prefix(close + 1);

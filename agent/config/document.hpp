@@ -22,9 +22,9 @@ struct Value {
   enum class Type { text, integer, number, flag, moment, list, table };
 
   Type type = Type::table;
-  std::string key;  // empty for the document itself and for the items of a list
-  Place place;      // of the key; of the value itself in a list
-  std::string text;  // of Type::text; expanded once expand_all() has passed
+  std::string key;      // empty for the document itself and for the items of a list
+  Place place;          // of the key; of the value itself in a list
+  std::string text;     // of Type::text; expanded once expand_all() has passed
   std::string written;  // as it stood before the expansion: fit to be shown in a message
   bool broken = false;  // its expansion failed, and that is a recorded mistake
   std::int64_t integer = 0;

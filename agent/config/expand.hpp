@@ -15,8 +15,8 @@ struct Expanded {
   std::vector<std::string> problems;
 };
 
-/// A default may hold further ${…}. A '$' before anything but '{' and '$' stands for itself: regular
-/// expressions end in it.
+/// A default may hold further ${…}. A '$' before anything but '{' and '$' stands for itself:
+/// regular expressions end in it.
 [[nodiscard]] Expanded expand(std::string_view text, const Environment& environment);
 
 }  // namespace vitals::config

@@ -100,7 +100,8 @@ LogFormat to_log_format(std::string_view text) {
 
 /// A header can't carry anything else, so no client could ever send it.
 Result<std::string> to_token(std::string text) {
-  const bool fits = std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
+  const bool fits =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < 0x7F; });
   if (fits) return text;
   return Error{"must be printable ASCII without blanks: no client could send it"};
 }
@@ -135,9 +136,9 @@ class Loader {
     const Value* found = document.find(name);
     if (found != nullptr && found->is_table()) return *found;
     if (found != nullptr) {
-      mistakes_.add(found->place, {},
-                    "'" + std::string(name) + "' must be a table, not " +
-                        std::string(describe(found->type)));
+      mistakes_.add(
+          found->place, {},
+          "'" + std::string(name) + "' must be a table, not " + std::string(describe(found->type)));
     }
     Value empty;
     empty.key = name;
@@ -158,7 +159,8 @@ class Loader {
   }
 
   Value discover() {
-    auto found = discover_checks(input_.environment, input_.environment_names, input_.kinds, mistakes_);
+    auto found =
+        discover_checks(input_.environment, input_.environment_names, input_.kinds, mistakes_);
     auto& remarks = loaded_.config.remarks;
     remarks.insert(remarks.end(), found.remarks.begin(), found.remarks.end());
     return std::move(found.checks);
@@ -195,16 +197,17 @@ class Loader {
 
   void read_compat(TableReader& table) {
     using Exporters = std::set<Exporter>;
-    const auto compat = table.read<Exporters>("compat", [](const Value& value) -> Result<Exporters> {
-      if (value.type != Value::Type::list) return Error{"must be an array of strings"};
-      Exporters result;
-      for (const auto& item : value.children) {
-        const auto name = to_choice(item, "blackbox|redis_exporter|postgres_exporter");
-        if (!name) return Error{"has an item that " + name.error().message};
-        result.insert(to_exporter(name.value()));
-      }
-      return result;
-    });
+    const auto compat =
+        table.read<Exporters>("compat", [](const Value& value) -> Result<Exporters> {
+          if (value.type != Value::Type::list) return Error{"must be an array of strings"};
+          Exporters result;
+          for (const auto& item : value.children) {
+            const auto name = to_choice(item, "blackbox|redis_exporter|postgres_exporter");
+            if (!name) return Error{"has an item that " + name.error().message};
+            result.insert(to_exporter(name.value()));
+          }
+          return result;
+        });
     if (compat) loaded_.config.server.compat = *compat;
   }
 
@@ -241,8 +244,9 @@ class Loader {
         mistakes_.add(table.place, "checks",
                       "bad name '" + table.key + "'; use 1 to 63 of a-z, 0-9, '_' and '-'");
       } else if (!table.is_table()) {
-        mistakes_.add(table.place, "checks",
-                      "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
+        mistakes_.add(
+            table.place, "checks",
+            "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
       } else {
         all.push_back(reader.read(table));
       }
@@ -269,7 +273,8 @@ class Loader {
 
   void override_from_environment() {
     Config& config = loaded_.config;
-    if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address)) config.server.listen = *v;
+    if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address))
+      config.server.listen = *v;
     const auto token = [&](const Value& value) { return read_token(value); };
     if (auto v = variable<Text>("VITALS_TOKEN", token)) config.server.token = *v;
     const auto choice = [](std::string_view choices) {

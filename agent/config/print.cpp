@@ -215,7 +215,8 @@ void print_common(Printer& printer, const CheckSpec& spec, const SecretSet& secr
   if (!spec.parent.empty()) printer.text("parent", spec.parent);
   std::string labels;
   for (const auto& [name, value] : spec.labels) {
-    labels += (labels.empty() ? "" : ", ") + key_text(name) + " = " + in_quotes(secrets.scrub(value));
+    labels +=
+        (labels.empty() ? "" : ", ") + key_text(name) + " = " + in_quotes(secrets.scrub(value));
   }
   if (!labels.empty()) printer.raw("labels", "{ " + labels + " }");
 }

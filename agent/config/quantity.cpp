@@ -1,4 +1,5 @@
-// Exact decimal arithmetic for quantities with units: nothing is rounded, what does not fit is said.
+// Exact decimal arithmetic for quantities with units: nothing is rounded, what does not fit is
+// said.
 #include "agent/config/quantity.hpp"
 
 #include <array>

@@ -36,8 +36,10 @@ void find_query_values(std::string_view url, std::size_t start, std::vector<Stre
   while (from < fragment) {
     const auto end = std::min(url.find_first_of("&;", from + 1), fragment);
     const auto equals = url.find('=', from);
-    if (equals < end) found.push_back({equals + 1, end, false});
-    else found.push_back({from + 1, end, false});
+    if (equals < end)
+      found.push_back({equals + 1, end, false});
+    else
+      found.push_back({from + 1, end, false});
     from = end;
   }
   if (fragment + 1 < url.size()) found.push_back({fragment + 1, url.size(), false});
@@ -55,8 +57,10 @@ void find_keyword_passwords(std::string_view text, std::vector<Stretch>& found) 
     const bool quoted = text[value] == '\'';
     auto end = quoted ? value + 1 : value;
     while (end < text.size()) {
-      if (text[end] == '\\') ++end;
-      else if (quoted ? text[end] == '\'' : blanks.find(text[end]) != std::string_view::npos) break;
+      if (text[end] == '\\')
+        ++end;
+      else if (quoted ? text[end] == '\'' : blanks.find(text[end]) != std::string_view::npos)
+        break;
       ++end;
     }
     found.push_back({quoted ? value + 1 : value, std::min(end, text.size()), true});

@@ -152,7 +152,8 @@ Result<std::string> to_choice(const Value& value, std::string_view choices) {
     if (i > 0) message += i + 1 == all.size() ? " or " : ", ";
     message += "\"" + std::string(all[i]) + "\"";
   }
-  if (value.type != Type::text) return Error{message + ", not " + std::string(describe(value.type))};
+  if (value.type != Type::text)
+    return Error{message + ", not " + std::string(describe(value.type))};
   return Error{message + ", not \"" + clean_text(value.written, shown_max) + "\""};
 }
 

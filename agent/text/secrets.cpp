@@ -206,8 +206,7 @@ void SecretSet::loaded() {
   loaded_ = true;
 }
 
-void SecretSet::mark_locked(std::string_view text, std::size_t begin,
-                            std::string& covered) const {
+void SecretSet::mark_locked(std::string_view text, std::size_t begin, std::string& covered) const {
   for (const auto& secret : secrets_) {
     for (const auto& form : secret.forms) {
       if (text[begin] != form.text.front() || !text.substr(begin).starts_with(form.text)) continue;

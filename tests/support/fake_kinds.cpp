@@ -48,7 +48,8 @@ MadeProbe make_http(Settings& settings) {
   probe->live.emplace_back("url", url);
   probe->live.emplace_back("bearer", settings.live_text("bearer"));
   probe->fixed = "method=" + settings.text("method") + "\n";
-  probe->fixed += "follow=" + std::to_string(settings.integer("follow", {.min = 0, .max = 10})) + "\n";
+  probe->fixed +=
+      "follow=" + std::to_string(settings.integer("follow", {.min = 0, .max = 10})) + "\n";
   probe->fixed += "max_body=" + std::to_string(settings.size("max_body", {.min = 1})) + "\n";
   probe->fixed += std::string("verify=") + (settings.flag("verify") ? "true" : "false") + "\n";
   probe->fixed += "cert_warn=" + std::to_string(settings.duration("cert_warn", {}).count()) + "\n";
@@ -58,7 +59,8 @@ MadeProbe make_http(Settings& settings) {
     probe->live.emplace_back("header " + name, text);
   }
   for (const auto& [name, text] : settings.table("expect_json")) {
-    if (!name.starts_with('/')) settings.complain("expect_json", "'" + name + "' is no JSON pointer");
+    if (!name.starts_with('/'))
+      settings.complain("expect_json", "'" + name + "' is no JSON pointer");
     probe->live.emplace_back("json " + name, text);
   }
   return {std::move(probe), target_of(now), is_loopback(now)};
@@ -97,7 +99,11 @@ constexpr std::array<SettingSpec, 11> http_settings{{
     {.name = "max_body", .type = SettingType::size, .fallback = "64KiB", .doc = "bytes"},
     {.name = "verify", .type = SettingType::flag, .fallback = "true", .doc = "verify"},
     {.name = "cert_warn", .type = SettingType::duration, .fallback = "14d", .doc = "duration"},
-    {.name = "ip", .type = SettingType::choice, .fallback = "any", .doc = "ip", .choices = "any|4|6"},
+    {.name = "ip",
+     .type = SettingType::choice,
+     .fallback = "any",
+     .doc = "ip",
+     .choices = "any|4|6"},
 }};
 
 constexpr std::array<SettingSpec, 2> tcp_settings{{

@@ -31,12 +31,14 @@ using Lines = std::vector<std::string>;
 
 TEST_CASE("environment: nothing set is nothing to check") {
   CHECK(found({}).empty());
-  CHECK(found({{"PORT", ""}, {"DATABASE_URL", ""}, {"REDIS_URL", ""}, {"VITALS_CHECK_X", ""}}).empty());
+  CHECK(found({{"PORT", ""}, {"DATABASE_URL", ""}, {"REDIS_URL", ""}, {"VITALS_CHECK_X", ""}})
+            .empty());
 }
 
 TEST_CASE("environment: PORT is a tcp check of localhost, or http when a path is given") {
   CHECK(found({{"PORT", "8080"}}) == Lines{"app tcp tcp://localhost:8080"});
-  CHECK(found({{"PORT", "3000"}, {"VITALS_APP_PATH", "/healthz"}}) == Lines{"app http http://localhost:3000"});
+  CHECK(found({{"PORT", "3000"}, {"VITALS_APP_PATH", "/healthz"}}) ==
+        Lines{"app http http://localhost:3000"});
   const auto loaded = load_text(std::nullopt, {{"PORT", "3000"}, {"VITALS_APP_PATH", "/healthz"}});
   CHECK(settings_of(loaded.value().config, "app").find("url=http://localhost:3000/healthz\n") !=
         std::string::npos);
@@ -48,7 +50,8 @@ TEST_CASE("environment: DATABASE_URL wins over POSTGRES_URL, REDIS_URL over VALK
   CHECK(found({{"DATABASE_URL", "postgres://a/x"}, {"POSTGRES_URL", "postgres://b/x"}}) ==
         Lines{"postgres postgres postgres://a"});
   CHECK(found({{"POSTGRES_URL", "postgres://b/x"}}) == Lines{"postgres postgres postgres://b"});
-  CHECK(found({{"REDIS_URL", "redis://a"}, {"VALKEY_URL", "redis://b"}}) == Lines{"redis redis redis://a"});
+  CHECK(found({{"REDIS_URL", "redis://a"}, {"VALKEY_URL", "redis://b"}}) ==
+        Lines{"redis redis redis://a"});
   CHECK(found({{"VALKEY_URL", "redis://b"}}) == Lines{"redis redis redis://b"});
 }
 
@@ -56,27 +59,32 @@ TEST_CASE("environment: VITALS_CHECK_<NAME> is a check of the kind that the sche
   CHECK(found({{"VITALS_CHECK_SEARCH_API", "https://api.example/health"},
                {"VITALS_CHECK_cache2", "REDIS://cache"},
                {"VITALS_CHECK_DB", "postgresql://db/x"},
-               {"PORT", "80"}}) == Lines{"app tcp tcp://localhost:80", "db postgres postgresql://db",
-                                         "search-api http https://api.example", "cache2 redis REDIS://cache"});
+               {"PORT", "80"}}) ==
+        Lines{"app tcp tcp://localhost:80", "db postgres postgresql://db",
+              "search-api http https://api.example", "cache2 redis REDIS://cache"});
 }
 
 TEST_CASE("environment: what is no URL of a known scheme is a mistake that lists the schemes") {
   const std::string message =
       "must be a URL that begins with http:, https:, tcp:, postgres:, postgresql:, redis:, rediss:";
-  CHECK(mistakes({{"VITALS_CHECK_A", "ftp://secret-host/"}}) == Lines{"environment: VITALS_CHECK_A: " + message});
+  CHECK(mistakes({{"VITALS_CHECK_A", "ftp://secret-host/"}}) ==
+        Lines{"environment: VITALS_CHECK_A: " + message});
   CHECK(mistakes({{"VITALS_CHECK_A", "host"}}) == Lines{"environment: VITALS_CHECK_A: " + message});
 }
 
 TEST_CASE("environment: bad ports, paths and names are mistakes named by their variable") {
   for (const auto* port : {"0", "65536", "80a", "-1", " 80", "tcp://10.0.0.1:80"}) {
-    CHECK(mistakes({{"PORT", port}}) == Lines{"environment: PORT: must be a port between 1 and 65535"});
+    CHECK(mistakes({{"PORT", port}}) ==
+          Lines{"environment: PORT: must be a port between 1 and 65535"});
   }
   CHECK(mistakes({{"PORT", "80"}, {"VITALS_APP_PATH", "healthz"}}) ==
         Lines{"environment: VITALS_APP_PATH: must begin with '/', such as /healthz"});
   CHECK(mistakes({{"VITALS_CHECK_", "redis://h"}, {"VITALS_CHECK_A.B", "redis://h"}}) ==
-        Lines{"environment: VITALS_CHECK_: the part after VITALS_CHECK_ names the check: 1 to 63 letters, "
+        Lines{"environment: VITALS_CHECK_: the part after VITALS_CHECK_ names the check: 1 to 63 "
+              "letters, "
               "digits and '_'",
-              "environment: VITALS_CHECK_A.B: the part after VITALS_CHECK_ names the check: 1 to 63 letters, "
+              "environment: VITALS_CHECK_A.B: the part after VITALS_CHECK_ names the check: 1 to "
+              "63 letters, "
               "digits and '_'"});
 }
 
@@ -92,12 +100,16 @@ TEST_CASE("environment: a mistake of a kind names the variable, and hides the pa
 }
 
 TEST_CASE("environment: the REST endpoint is no Redis URL, and is told which one is") {
-  const std::string reason = "this is the REST endpoint; REDIS_URL is the one with redis:// or rediss://";
-  CHECK(mistakes({{"REDIS_URL", "https://x.upstash.io"}}) == Lines{"environment: REDIS_URL: " + reason});
-  CHECK(mistakes({{"VALKEY_URL", "HTTPS://x.upstash.io"}}) == Lines{"environment: VALKEY_URL: " + reason});
+  const std::string reason =
+      "this is the REST endpoint; REDIS_URL is the one with redis:// or rediss://";
+  CHECK(mistakes({{"REDIS_URL", "https://x.upstash.io"}}) ==
+        Lines{"environment: REDIS_URL: " + reason});
+  CHECK(mistakes({{"VALKEY_URL", "HTTPS://x.upstash.io"}}) ==
+        Lines{"environment: VALKEY_URL: " + reason});
   CHECK(mistakes({{"UPSTASH_REDIS_REST_URL", "https://x.upstash.io"}}) ==
         Lines{"environment: UPSTASH_REDIS_REST_URL: " + reason + "; set that one"});
-  const auto both = load_text(std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x"}, {"REDIS_URL", "rediss://x"}});
+  const auto both = load_text(
+      std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x"}, {"REDIS_URL", "rediss://x"}});
   REQUIRE(both.ok());
   CHECK(both.value().config.remarks ==
         Lines{"UPSTASH_REDIS_REST_URL is ignored: it is the REST endpoint; REDIS_URL is asked"});
@@ -106,7 +118,8 @@ TEST_CASE("environment: the REST endpoint is no Redis URL, and is told which one
 TEST_CASE("environment: what variables hold is taken as it is, without expansion") {
   const auto loaded = load_text(std::nullopt, {{"REDIS_URL", "redis://:a$$b${c}@h"}});
   REQUIRE(loaded.ok());
-  CHECK(settings_of(loaded.value().config, "redis").find("url=redis://:a$$b${c}@h\n") != std::string::npos);
+  CHECK(settings_of(loaded.value().config, "redis").find("url=redis://:a$$b${c}@h\n") !=
+        std::string::npos);
   CHECK(loaded.value().config.checks[0].secrets->scrub("a$$b${c}") == "***");
 }
 

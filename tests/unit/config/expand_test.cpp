@@ -20,7 +20,9 @@ std::string expanded(std::string_view text) {
   return result.text;
 }
 
-std::vector<std::string> problems(std::string_view text) { return expand(text, variables).problems; }
+std::vector<std::string> problems(std::string_view text) {
+  return expand(text, variables).problems;
+}
 
 TEST_CASE("expansion: variables, defaults and dollars") {
   CHECK(expanded("plain") == "plain");

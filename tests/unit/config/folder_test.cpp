@@ -51,6 +51,7 @@ TEST_CASE("config: every file in tests/config/bad is refused with exactly the mi
     CAPTURE(file.filename().string());
     const auto mistakes = mistakes_in(file);
     CHECK(mistakes != "");
+    CHECK(mistakes.find("canary") == std::string::npos);
     auto beside = file;
     beside.replace_extension(".txt");
     const char* update = std::getenv("VITALS_UPDATE_GOLDEN");

@@ -74,8 +74,8 @@ TEST_CASE("config: checks keep the order of the file") {
 }
 
 TEST_CASE("config: unset times follow the interval") {
-  const auto config = loaded(tcp("usual") + tcp("quick", "interval = \"1s\"") +
-                             tcp("odd", "interval = \"555ms\""));
+  const auto config =
+      loaded(tcp("usual") + tcp("quick", "interval = \"1s\"") + tcp("odd", "interval = \"555ms\""));
   const auto& usual = spec_of(config, "usual");
   CHECK(usual.interval == Duration(10'000));
   CHECK(usual.retry_interval == Duration(2'000));
@@ -142,20 +142,23 @@ TEST_CASE("config: scope and impact follow the kind and where the target is") {
 }
 
 TEST_CASE("config: live, startup, warn_above, parent and labels are read") {
-  const auto config = loaded(tcp("db") + tcp("app",
-                                             "live = true\nstartup = false\nwarn_above = \"300ms\"\n"
-                                             "parent = \"db\"\nlabels = { team = \"core\", a = \"b\" }"));
+  const auto config =
+      loaded(tcp("db") + tcp("app",
+                             "live = true\nstartup = false\nwarn_above = \"300ms\"\n"
+                             "parent = \"db\"\nlabels = { team = \"core\", a = \"b\" }"));
   const auto& app = spec_of(config, "app");
   CHECK(app.live);
   CHECK(!app.startup);
   CHECK(app.warn_above == Duration(300));
   CHECK(app.parent == "db");
-  CHECK(app.labels == std::vector<std::pair<std::string, std::string>>{{"team", "core"}, {"a", "b"}});
+  CHECK(app.labels ==
+        std::vector<std::pair<std::string, std::string>>{{"team", "core"}, {"a", "b"}});
   CHECK(!spec_of(config, "db").live);
   CHECK(spec_of(config, "db").warn_above == std::nullopt);
 }
 
-TEST_CASE("config: a kind sees its settings with their types, and its defaults where none are written") {
+TEST_CASE(
+    "config: a kind sees its settings with their types, and its defaults where none are written") {
   const auto config = loaded(
       "[checks.plain]\nkind = \"http\"\nurl = \"http://h/\"\n"
       "[checks.full]\nkind = \"http\"\nurl = \"http://${H}/\"\nmethod = \"HEAD\"\nfollow = 3\n"
@@ -174,7 +177,8 @@ TEST_CASE("config: a kind sees its settings with their types, and its defaults w
 
 TEST_CASE("config: numbers and flags may come out of variables") {
   const auto config = loaded(
-      "[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nfollow = \"${N}\"\nverify = \"${NO:-false}\"\n"
+      "[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nfollow = \"${N}\"\nverify = "
+      "\"${NO:-false}\"\n"
       "fall = \"${N}\"\njitter = \"${J}\"\n",
       {{"N", "2"}, {"J", "0.25"}});
   CHECK(holds(settings_of(config, "a"), "follow=2\n"));
@@ -184,8 +188,9 @@ TEST_CASE("config: numbers and flags may come out of variables") {
 }
 
 TEST_CASE("config: a value that came out of a variable is not shown in a mistake") {
-  const auto mistakes = mistakes_of(tcp("a", "interval = \"${X}\"\nimpact = \"${X}\""), {{"X", "canary"}}) +
-                        mistakes_of("[checks.a]\nkind = \"${X}\"\nparent = \"${X}\"\n", {{"X", "canary"}});
+  const auto mistakes =
+      mistakes_of(tcp("a", "interval = \"${X}\"\nimpact = \"${X}\""), {{"X", "canary"}}) +
+      mistakes_of("[checks.a]\nkind = \"${X}\"\nparent = \"${X}\"\n", {{"X", "canary"}});
   CHECK(!holds(mistakes, "canary"));
   CHECK(holds(mistakes, "unknown kind '${X}'"));
 }
@@ -206,14 +211,15 @@ TEST_CASE("config: a text in a file is read at once and again at each use, and i
   CHECK(holds(settings_of(config, "a"), "bearer=second-secret\n"));
   CHECK(secrets.scrub("second-secret") == "***");
   std::filesystem::remove(token);
-  CHECK(holds(settings_of(config, "a"), "bearer=error: cannot read " + token.string() + ": No such file"));
+  CHECK(holds(settings_of(config, "a"),
+              "bearer=error: cannot read " + token.string() + ": No such file"));
 }
 
 TEST_CASE("config: a file that is too long, empty or no file is a mistake with path and cause") {
   const test::TempDir dir;
   const auto text = [&](const std::string& path) {
-    return mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nbearer = { file = \"" + path +
-                       "\" }\n");
+    return mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nbearer = { file = \"" +
+                       path + "\" }\n");
   };
   CHECK(text(dir.write("max", std::string(65'536, 'x')).string()) == "");
   CHECK(holds(text(dir.write("long", std::string(65'537, 'x')).string()), "more than 64 KiB"));
@@ -222,19 +228,22 @@ TEST_CASE("config: a file that is too long, empty or no file is a mistake with p
 }
 
 TEST_CASE("config: only URLs, headers, tokens and passwords may live in files") {
-  CHECK(holds(mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nmethod = { file = \"/x\" }\n"),
-              "'method' must be a string, not a table"));
+  CHECK(holds(
+      mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nmethod = { file = \"/x\" }\n"),
+      "'method' must be a string, not a table"));
   const test::TempDir dir;
   const auto file = dir.write("secret", "from-file");
-  const auto config = loaded("[checks.a]\nkind = \"redis\"\nurl = \"redis://h\"\npassword = { file = \"" +
-                             file.string() + "\" }\n");
+  const auto config =
+      loaded("[checks.a]\nkind = \"redis\"\nurl = \"redis://h\"\npassword = { file = \"" +
+             file.string() + "\" }\n");
   CHECK(holds(settings_of(config, "a"), "password=from-file\n"));
   CHECK(config.checks[0].secrets->scrub("from-file") == "***");
 }
 
 TEST_CASE("config: variables of ours override the file, empty ones do not") {
   const std::string text =
-      "[server]\nlisten = \"127.0.0.1:1\"\ntoken = \"file\"\n[log]\nlevel = \"warn\"\nformat = \"json\"\n";
+      "[server]\nlisten = \"127.0.0.1:1\"\ntoken = \"file\"\n[log]\nlevel = \"warn\"\nformat = "
+      "\"json\"\n";
   const auto config = loaded(text, {{"VITALS_LISTEN", "[::1]:2"},
                                     {"VITALS_TOKEN", "variable"},
                                     {"VITALS_LOG_LEVEL", "debug"},
@@ -255,23 +264,28 @@ TEST_CASE("config: variables of ours override the file, empty ones do not") {
 }
 
 TEST_CASE("config: bad variables of ours are mistakes, named, after those of the file") {
-  CHECK(mistakes_of("[log]\nlevel = \"loud\"\n",
-                    {{"VITALS_LISTEN", "nine"}, {"VITALS_LOG_LEVEL", "LOUD"}, {"VITALS_TOKEN", "a canary"}}) ==
-        "vitals.toml:2:1: log: 'level' must be \"trace\", \"debug\", \"info\", \"warn\" or \"error\", "
-        "not \"loud\"\n"
-        "environment: VITALS_LISTEN: must be an address and a port, such as \"[::]:9100\" or "
-        "\"127.0.0.1:9100\"\n"
-        "environment: VITALS_TOKEN: must be printable ASCII without blanks: no client could send it\n"
-        "environment: VITALS_LOG_LEVEL: must be \"trace\", \"debug\", \"info\", \"warn\" or \"error\", "
-        "not \"LOUD\"\n");
+  CHECK(
+      mistakes_of("[log]\nlevel = \"loud\"\n", {{"VITALS_LISTEN", "nine"},
+                                                {"VITALS_LOG_LEVEL", "LOUD"},
+                                                {"VITALS_TOKEN", "a canary"}}) ==
+      "vitals.toml:2:1: log: 'level' must be \"trace\", \"debug\", \"info\", \"warn\" or "
+      "\"error\", "
+      "not \"loud\"\n"
+      "environment: VITALS_LISTEN: must be an address and a port, such as \"[::]:9100\" or "
+      "\"127.0.0.1:9100\"\n"
+      "environment: VITALS_TOKEN: must be printable ASCII without blanks: no client could send it\n"
+      "environment: VITALS_LOG_LEVEL: must be \"trace\", \"debug\", \"info\", \"warn\" or "
+      "\"error\", "
+      "not \"LOUD\"\n");
 }
 
 TEST_CASE("config: listen addresses are host:port with brackets around IPv6") {
-  for (const auto* good : {"[::]:9100", "0.0.0.0:1", "localhost:65535", "[fdaa::3]:0", "127.0.0.1:0"}) {
+  for (const auto* good :
+       {"[::]:9100", "0.0.0.0:1", "localhost:65535", "[fdaa::3]:0", "127.0.0.1:0"}) {
     CHECK(mistakes_of("", {{"VITALS_LISTEN", good}}) == "");
   }
-  for (const auto* bad : {"9100", ":9100", "::1:9100", "[]:1", "a:", "a:65536", "a:-1", "a:1x", "a b:1",
-                          "http://a:1", "u@a:1"}) {
+  for (const auto* bad : {"9100", ":9100", "::1:9100", "[]:1", "a:", "a:65536", "a:-1", "a:1x",
+                          "a b:1", "http://a:1", "u@a:1"}) {
     CAPTURE(bad);
     CHECK(mistakes_of("", {{"VITALS_LISTEN", bad}}) != "");
   }
@@ -287,17 +301,19 @@ TEST_CASE("config: 1,000 checks are allowed, one more is a mistake") {
 
 TEST_CASE("config: mistakes of kinds are told once, at the setting, without its secrets") {
   CHECK(mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"u:canary@h/x?k=kanary\"\n") ==
-        "vitals.toml:3:1: checks.a: 'url': not a URL: 'u:***@h/x?k=***'; write http://host:port/path\n");
+        "vitals.toml:3:1: checks.a: 'url': not a URL: 'u:***@h/x?k=***'; write "
+        "http://host:port/path\n");
   // Nothing is said twice of a value that could not be read.
   CHECK(mistakes_of("[checks.a]\nkind = \"http\"\nurl = 3\n") ==
-        "vitals.toml:3:1: checks.a: 'url' must be a string or { file = \"/path\" }, not an integer\n");
+        "vitals.toml:3:1: checks.a: 'url' must be a string or { file = \"/path\" }, not an "
+        "integer\n");
   CHECK(mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"${U}\"\n") ==
         "vitals.toml:3:1: checks.a: 'url': ${U} is not set; set it, or give a default: ${U:-…}\n");
 }
 
 TEST_CASE("config: remarks of kinds carry the check and no secret") {
-  const auto config = loaded(
-      "[checks.db]\nkind = \"postgres\"\nurl = \"postgres://u:canary@h/?pgbouncer=true\"\n");
+  const auto config =
+      loaded("[checks.db]\nkind = \"postgres\"\nurl = \"postgres://u:canary@h/?pgbouncer=true\"\n");
   CHECK(config.remarks == std::vector<std::string>{"checks.db: 'pgbouncer' is ignored"});
 }
 
@@ -308,7 +324,8 @@ TEST_CASE("config: fingerprints are equal exactly when everything in force is") 
   const std::string base = "[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\n";
   CHECK(fingerprint(base) == fingerprint(base + "# a comment\n[log]\nlevel = \"debug\"\n"));
   CHECK(fingerprint(base) == fingerprint(base + "interval = \"10s\"\nmethod = \"GET\"\n"));
-  CHECK(fingerprint(base) == fingerprint("[checks.a]\nurl = \"http://${H}/\"\nkind = \"http\"\n", {{"H", "h"}}));
+  CHECK(fingerprint(base) ==
+        fingerprint("[checks.a]\nurl = \"http://${H}/\"\nkind = \"http\"\n", {{"H", "h"}}));
   for (const auto* change :
        {"interval = \"11s\"", "retry_interval = \"1s\"", "timeout = \"4s\"", "fall = 4", "rise = 3",
         "jitter = 0.2", "impact = \"info\"", "scope = \"local\"", "scope = \"local\"\nlive = true",
@@ -339,7 +356,8 @@ TEST_CASE("config: a fingerprint follows a file that is read once, not one that 
 
 TEST_CASE("config: broken expansions, wrong kinds and wrong names do not hide other mistakes") {
   const auto mistakes = mistakes_of(
-      "[checks.A]\nkind = \"tcp\"\n[checks.b]\nkind = \"x\"\nfall = 0\n[checks.c]\nkind = \"${K}\"\nrise = 0\n");
+      "[checks.A]\nkind = \"tcp\"\n[checks.b]\nkind = \"x\"\nfall = 0\n[checks.c]\nkind = "
+      "\"${K}\"\nrise = 0\n");
   CHECK(std::count(mistakes.begin(), mistakes.end(), '\n') == 5);
 }
 

@@ -67,13 +67,16 @@ TEST_CASE("print: everything in force, secrets as ***") {
 TEST_CASE("print: no secret of any place is in it") {
   const test::TempDir dir;
   const auto in_file = [&](const std::string& name) {
-    return "{ file = \"" + dir.write(name, "http://u:canary-" + name + "@h/?k=canary-2").string() + "\" }";
+    return "{ file = \"" + dir.write(name, "http://u:canary-" + name + "@h/?k=canary-2").string() +
+           "\" }";
   };
-  const auto text = printed("[server]\ntoken = " + in_file("token") + "\n[checks.a]\nkind = \"http\"\nurl = " +
-                            in_file("url") + "\nbearer = " + in_file("bearer") + "\nheaders = { A = " +
-                            in_file("header") + " }\n[checks.b]\nkind = \"redis\"\nurl = \"redis://h\"\npassword = " +
-                            in_file("password") + "\n") +
-                    printed(everything, everything_set) + printed("", {{"VITALS_TOKEN", "canary-variable"}});
+  const auto text =
+      printed("[server]\ntoken = " + in_file("token") +
+              "\n[checks.a]\nkind = \"http\"\nurl = " + in_file("url") +
+              "\nbearer = " + in_file("bearer") + "\nheaders = { A = " + in_file("header") +
+              " }\n[checks.b]\nkind = \"redis\"\nurl = \"redis://h\"\npassword = " +
+              in_file("password") + "\n") +
+      printed(everything, everything_set) + printed("", {{"VITALS_TOKEN", "canary-variable"}});
   CHECK(text.find("canary") == std::string::npos);
   CHECK(text.find("url = \"***\"") != std::string::npos);
   CHECK(text.find("bearer = \"***\"") != std::string::npos);
@@ -89,7 +92,8 @@ TEST_CASE("print: what is printed loads again, and prints the same") {
 }
 
 TEST_CASE("print: checks of the environment are shown, too") {
-  const auto loaded = load_text(std::nullopt, {{"REDIS_URL", "redis://:canary@cache:6379"}, {"PORT", "80"}});
+  const auto loaded =
+      load_text(std::nullopt, {{"REDIS_URL", "redis://:canary@cache:6379"}, {"PORT", "80"}});
   REQUIRE(loaded.ok());
   const auto text = config::print(loaded.value());
   CHECK(text.find("[checks.redis]\nkind = \"redis\"\ninterval = \"15s\"") != std::string::npos);
@@ -98,7 +102,8 @@ TEST_CASE("print: checks of the environment are shown, too") {
 }
 
 TEST_CASE("print: a dollar in a value survives being read again") {
-  const auto once = printed("[checks.a]\nkind = \"tcp\"\naddress = \"h:1\"\nsend = \"$$5 $${X} $\"\n");
+  const auto once =
+      printed("[checks.a]\nkind = \"tcp\"\naddress = \"h:1\"\nsend = \"$$5 $${X} $\"\n");
   const auto again = load_text(once);
   REQUIRE(again.ok());
   CHECK(test::settings_of(again.value().config, "a").find("send=$5 ${X} $\n") != std::string::npos);
@@ -116,12 +121,16 @@ TEST_CASE("mistakes: no secret of a broken config is in them") {
            std::string("[checks.a]\nkind = \"http\"\nurl = \"u:canary/with@two@h\"\n"),
            std::string("[checks.a]\nkind = \"http\"\nurl = \"${U}\"\n"),
            "[checks.a]\nkind = \"http\"\nurl = { file = \"" + file + "\" }\n",
-           std::string("[checks.a]\nkind = \"http\"\nurl = { file = \"/nowhere\", password = \"canary\" }\n"),
-           std::string("[checks.a]\nkind = \"http\"\nurl = \"h\"\nbearer = [\"canary\"]\nheaders = \"A: canary\"\n"),
-           std::string("[checks.a]\nkind = \"http\"\nurl = \"h\"\nheaders = { A = [\"canary\"] }\n"),
+           std::string("[checks.a]\nkind = \"http\"\nurl = { file = \"/nowhere\", password = "
+                       "\"canary\" }\n"),
+           std::string("[checks.a]\nkind = \"http\"\nurl = \"h\"\nbearer = [\"canary\"]\nheaders = "
+                       "\"A: canary\"\n"),
+           std::string(
+               "[checks.a]\nkind = \"http\"\nurl = \"h\"\nheaders = { A = [\"canary\"] }\n"),
            std::string("[checks.a]\nkind = \"http\"\nurl = \"h\"\nbearer = \"${U\"\n"),
            std::string("[checks.a]\nkind = \"redis\"\nurl = \"https://u:canary@h\"\n"),
-           std::string("[checks.a]\nkind = \"http\"\ninterval = \"${U}\"\nimpact = \"${U}\"\nurl = \"x://h\"\n"),
+           std::string("[checks.a]\nkind = \"http\"\ninterval = \"${U}\"\nimpact = \"${U}\"\nurl = "
+                       "\"x://h\"\n"),
            std::string("[checks.a]\nkind = \"http\"\nurl = \"x://h\"\nparent = \"${U}\"\n"),
        }) {
     const auto mistakes = test::mistakes_of(text, {{"U", "u:canary@h"}});

@@ -26,8 +26,9 @@ TEST_CASE("redaction: passwords, query values and fragments read ***, the rest s
 }
 
 TEST_CASE("redaction: a URL without secrets is unchanged") {
-  for (const auto* url : {"http://127.0.0.1:8080/healthz", "http://[::1]:80/", "https://h:8443/users/@me",
-                          "redis://user@host", "", "://", "?", "#", "a:b"}) {
+  for (const auto* url :
+       {"http://127.0.0.1:8080/healthz", "http://[::1]:80/", "https://h:8443/users/@me",
+        "redis://user@host", "", "://", "?", "#", "a:b"}) {
     CHECK(redact_url(url) == url);
   }
 }

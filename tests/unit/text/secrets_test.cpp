@@ -17,8 +17,9 @@ std::string scrubbed(std::string_view secret, std::string_view text) {
 }
 
 std::string base64(std::string_view bytes, bool url) {
-  const std::string digits = std::string(
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") + (url ? "-_" : "+/");
+  const std::string digits =
+      std::string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") +
+      (url ? "-_" : "+/");
   std::string out;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
     unsigned group = 0;
@@ -57,7 +58,8 @@ TEST_CASE("secrets: URL-encoded and decoded forms are masked") {
   CHECK(scrubbed(secret, "x=p%40ss%20w%2frd%2b1%c3%a9&") == "x=***&");
   CHECK(scrubbed(secret, "x=p%40ss+w%2Frd%2B1%C3%A9&") == "x=***&");
   CHECK(scrubbed(secret, "x=p@ss%20w/rd+1%C3%A9&") == "x=***&");
-  CHECK(scrubbed("p%40ss%2Fword", "the password p@ss/word is wrong") == "the password *** is wrong");
+  CHECK(scrubbed("p%40ss%2Fword", "the password p@ss/word is wrong") ==
+        "the password *** is wrong");
 }
 
 TEST_CASE("secrets: JSON-escaped forms are masked") {
@@ -85,7 +87,8 @@ TEST_CASE("secrets: base64 is masked at every alignment, in both alphabets, with
   CHECK(scrubbed("hunter2", "aHVudGVyMg==") == "***");
   CHECK(scrubbed("hunter2", "aHVudGVyMg") == "***");
   // A decoded password comes back inside basic authentication.
-  CHECK(scrubbed("p%40ssword", base64("user:p@ssword", false)).find("QHNzd29y") == std::string::npos);
+  CHECK(scrubbed("p%40ssword", base64("user:p@ssword", false)).find("QHNzd29y") ==
+        std::string::npos);
 }
 
 TEST_CASE("secrets: a very short one is masked only where it stands alone") {

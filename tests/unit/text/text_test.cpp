@@ -7,7 +7,8 @@ namespace vitals {
 namespace {
 
 TEST_CASE("text: harmless text passes unchanged") {
-  CHECK(clean_text("53300 sorry, too many clients already") == "53300 sorry, too many clients already");
+  CHECK(clean_text("53300 sorry, too many clients already") ==
+        "53300 sorry, too many clients already");
   CHECK(clean_text("Zürich → 東京 🙂") == "Zürich → 東京 🙂");
   CHECK(clean_text("") == "");
 }
@@ -22,18 +23,20 @@ TEST_CASE("text: what a terminal, a browser or a log would act on is gone") {
 }
 
 TEST_CASE("text: white space of every sort becomes one blank, and none at the ends") {
-  CHECK(clean_text(" \t a \r\n\n b\xc2\xa0\xe2\x80\xa8" "c \n") == "a b c");
+  CHECK(clean_text(" \t a \r\n\n b\xc2\xa0\xe2\x80\xa8"
+                   "c \n") == "a b c");
   CHECK(clean_text(" \n ") == "");
 }
 
 TEST_CASE("text: bytes that are no UTF-8 become U+FFFD, one for each bad sequence") {
   const std::string bad = "\xEF\xBF\xBD";
-  CHECK(clean_text("a\xff" "b") == "a" + bad + "b");
+  CHECK(clean_text("a\xff"
+                   "b") == "a" + bad + "b");
   CHECK(clean_text("cut\xe2\x82") == "cut" + bad);
-  CHECK(clean_text("\xc0\xaf") == bad + bad);                        // overlong '/'
-  CHECK(clean_text("\xe0\x80\xaf") == bad + bad + bad);              // overlong, three bytes
-  CHECK(clean_text("\xed\xa0\x80") == bad + bad + bad);              // a surrogate
-  CHECK(clean_text("\xf4\x90\x80\x80") == bad + bad + bad + bad);    // above U+10FFFF
+  CHECK(clean_text("\xc0\xaf") == bad + bad);                      // overlong '/'
+  CHECK(clean_text("\xe0\x80\xaf") == bad + bad + bad);            // overlong, three bytes
+  CHECK(clean_text("\xed\xa0\x80") == bad + bad + bad);            // a surrogate
+  CHECK(clean_text("\xf4\x90\x80\x80") == bad + bad + bad + bad);  // above U+10FFFF
   CHECK(clean_text("\xf0\x9f\x99\x82 \xed\x9f\xbf \xef\xbf\xbf") ==
         "\xf0\x9f\x99\x82 \xed\x9f\xbf \xef\xbf\xbf");
 }
@@ -46,7 +49,8 @@ TEST_CASE("text: long text is cut at a character, within the limit, and shows it
   CHECK(clean_text(std::string(1'000, 'x')).size() == server_text_max);
   CHECK(clean_text("abc", 2) == "");
   for (std::size_t limit = 0; limit < 40; ++limit) {
-    CHECK(clean_text("ééé 東京東京 🙂🙂 \xff\xff and more and more", limit).size() <= limit);
+    CHECK(clean_text("ééé 東京東京 🙂🙂 \xff\xff and more and more", limit).size() <=
+          limit);
   }
 }
 
