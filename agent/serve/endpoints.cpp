@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/json_writer.hpp"
 #include "agent/serve/document_cache.hpp"
 #include "agent/serve/metrics.hpp"
 #include "agent/serve/permissions.hpp"
@@ -91,23 +92,15 @@ Format format_of(const HttpRequest& request) {
   return format == Format::html ? Format::json : format;  // there is no page
 }
 
-// Sentences are ours, and names in them were cleaned: only the two of JSON need care.
-std::string quoted(std::string_view sentence) {
-  std::string result = "\"";
-  for (const char c : sentence) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + '"';
-}
-
 /// {"error": sentence}, or the sentence alone for a terminal.
 HttpReply refusal(const HttpRequest& request, int status, std::string_view sentence) {
   HttpReply reply;
   reply.status = status;
   if (format_of(request) == Format::json) {
     reply.content_type = json_type;
-    reply.body = "{\"error\": " + quoted(sentence) + "}\n";
+    reply.body = "{\"error\": ";
+    append_json_string(reply.body, sentence);
+    reply.body += "}\n";
   } else {
     reply.content_type = text_type;
     reply.body = std::string(sentence) + "\n";

@@ -1,0 +1,270 @@
+// Paths, methods, codes, formats and permissions of the endpoints, without a socket.
+#include "agent/serve/endpoints.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/verdict_fixture.hpp"
+
+using namespace vitals;
+
+namespace {
+
+std::shared_ptr<const CheckState> state(const std::string& name, Status status, Impact impact) {
+  auto spec = test::spec(name);
+  spec->impact = impact;
+  auto made = fresh_state(spec, test::at(0));
+  made.status = status;
+  made.ever_passed = true;
+  made.ever_finished = true;
+  made.evidence_at = made.alive_at = test::at(0).mono;
+  return std::make_shared<const CheckState>(std::move(made));
+}
+
+/// Endpoints over a snapshot and a clock that the test sets.
+struct Fixture {
+  std::shared_ptr<const Snapshot> latest;
+  Instant now = test::at(1);
+  int drained = 0;
+  int undrained = 0;
+  Endpoints endpoints{
+      {.snapshot = [this] { return latest; },
+       .now = [this] { return now; },
+       .metrics = [](bool openmetrics) { return openmetrics ? "# EOF\n" : "x 1\n"; },
+       .drain = [this](bool on) { ++(on ? drained : undrained); },
+       .identity = {}}};
+
+  explicit Fixture(Status db = Status::pass, Status cache = Status::pass) { set(db, cache); }
+
+  void set(Status db, Status cache) {
+    Snapshot snapshot;
+    snapshot.generation = latest ? latest->generation + 1 : 1;
+    snapshot.started = test::at(0);
+    snapshot.startup_latched = true;
+    snapshot.checks = {state("db", db, Impact::critical), state("cache", cache, Impact::degraded)};
+    latest = std::make_shared<const Snapshot>(std::move(snapshot));
+  }
+  void details(Details details, const std::string& token = "") {
+    endpoints.configure({details, Text::fixed(token)});
+  }
+  HttpReply get(const std::string& path, std::multimap<std::string, std::string> query = {}) {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = path;
+    request.query = std::move(query);
+    return endpoints.handle(request);
+  }
+  HttpReply send(const std::string& method, const std::string& path, bool loopback = true,
+                 bool forwarded = false, const std::string& authorization = "") {
+    HttpRequest request;
+    request.method = method;
+    request.path = path;
+    request.from_loopback = loopback;
+    request.forwarded = forwarded;
+    request.authorization = authorization;
+    return endpoints.handle(request);
+  }
+};
+
+std::string header(const HttpReply& reply, const std::string& name) {
+  for (const auto& [key, value] : reply.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("endpoints: verdicts are 200 for pass and warn, 503 for fail") {
+  Fixture fixture;
+  CHECK(fixture.get("/health").status == 200);
+  fixture.set(Status::pass, Status::fail);
+  CHECK(fixture.get("/health").status == 200);
+  CHECK(fixture.get("/health").body.find("\"status\": \"warn\"") != std::string::npos);
+  fixture.set(Status::fail, Status::pass);
+  CHECK(fixture.get("/health").status == 503);
+  CHECK(fixture.get("/health/check/db").status == 503);
+  CHECK(fixture.get("/health/check/cache").status == 200);
+  CHECK(fixture.get("/health/live").status == 200);
+  CHECK(fixture.get("/health/startup").status == 200);
+}
+
+TEST_CASE("endpoints: each alias answers and counts as its original") {
+  Fixture fixture(Status::fail);
+  const std::vector<std::vector<std::string>> rows{{"/health", "/healthz", "health"},
+                                                   {"/health/ready", "/readyz", "ready"},
+                                                   {"/health/live", "/livez", "live"},
+                                                   {"/health/startup", "/startupz", "startup"}};
+  for (const auto& row : rows) {
+    const auto original = fixture.get(row[0]);
+    const auto alias = fixture.get(row[1]);
+    CAPTURE(row[0]);
+    CHECK(original.endpoint == row[2]);
+    CHECK(alias.endpoint == row[2]);
+    CHECK(alias.status == original.status);
+    CHECK(alias.body == original.body);
+    CHECK(alias.content_type == "application/health+json");
+  }
+  CHECK(fixture.get("/health/check/db").endpoint == "check");
+  CHECK(fixture.get("/metrics").endpoint == "metrics");
+  CHECK(fixture.send("POST", "/drain").endpoint == "control");
+}
+
+TEST_CASE("endpoints: ?fail= moves the code where the contract lets it, never the document") {
+  Fixture fixture(Status::pass, Status::fail);
+  CHECK(fixture.get("/health", {{"fail", "any"}}).status == 503);
+  CHECK(fixture.get("/healthz", {{"fail", "any"}}).status == 503);
+  CHECK(fixture.get("/health", {{"fail", "sometimes"}}).status == 200);
+  CHECK(fixture.get("/health/check/cache", {{"fail", "any"}}).status == 503);
+  fixture.set(Status::fail, Status::pass);
+  const auto never = fixture.get("/health", {{"fail", "never"}});
+  CHECK(never.status == 200);
+  CHECK(never.body.find("\"status\": \"fail\"") != std::string::npos);
+  CHECK(fixture.get("/health/check/db", {{"fail", "never"}}).status == 200);
+  fixture.set(Status::pass, Status::pass);
+  CHECK(fixture.get("/health", {{"fail", "any"}}).status == 200);
+}
+
+TEST_CASE("endpoints: live and startup do not listen to ?fail=") {
+  Fixture fixture;
+  Snapshot snapshot = *fixture.latest;
+  ++snapshot.generation;
+  snapshot.startup_latched = false;
+  fixture.latest = std::make_shared<const Snapshot>(snapshot);
+  CHECK(fixture.get("/health/startup").status == 503);
+  CHECK(fixture.get("/health/startup", {{"fail", "never"}}).status == 503);
+}
+
+TEST_CASE("endpoints: a stuck agent answers 503 on every health endpoint") {
+  Fixture fixture;
+  fixture.now = test::at(3'600);  // nothing has shown a sign of life for an hour
+  for (const auto* path : {"/health", "/health/ready", "/health/live", "/health/startup",
+                           "/health/check/db", "/healthz", "/readyz", "/livez", "/startupz"}) {
+    CAPTURE(path);
+    CHECK(fixture.get(path).status == 503);
+  }
+  CHECK(fixture.get("/metrics").status == 200);
+}
+
+TEST_CASE("endpoints: time alone turns a kept answer, to the nanosecond the judgement ends") {
+  Fixture fixture;
+  fixture.now = test::at(34.9);
+  CHECK(fixture.get("/health").status == 200);
+  fixture.now = test::at(35.001);  // interval 10 s, timeout 5 s: stale after 35 s, the same second
+  CHECK(fixture.get("/health").status == 503);
+}
+
+TEST_CASE("endpoints: a new snapshot in the same second is a new answer") {
+  Fixture fixture;
+  const auto before = fixture.get("/health");
+  fixture.set(Status::fail, Status::pass);
+  CHECK(before.status == 200);
+  CHECK(fixture.get("/health").status == 503);
+  CHECK(fixture.get("/health", {{"format", "line"}}).body.starts_with("fail"));
+}
+
+TEST_CASE("endpoints: uptime grows with the seconds though nothing else happens") {
+  Fixture fixture;
+  fixture.now = test::at(5);
+  const auto first = fixture.get("/health").body;
+  fixture.now = test::at(5.5);
+  CHECK(fixture.get("/health").body == first);
+  fixture.now = test::at(6.5);
+  CHECK(fixture.get("/health").body != first);
+}
+
+TEST_CASE("endpoints: the format follows ?format= and Accept") {
+  Fixture fixture;
+  CHECK(fixture.get("/health", {{"format", "line"}}).content_type == "text/plain; charset=utf-8");
+  CHECK(fixture.get("/health", {{"format", "text"}}).body.starts_with("pass: "));
+  CHECK(fixture.get("/health", {{"format", "html"}}).content_type == "application/health+json");
+  HttpRequest request;
+  request.method = "GET";
+  request.path = "/health";
+  request.accept = "text/plain";
+  CHECK(fixture.endpoints.handle(request).content_type == "text/plain; charset=utf-8");
+  request.path = "/metrics";
+  CHECK(fixture.endpoints.handle(request).body == "x 1\n");
+  request.accept = "application/openmetrics-text";
+  CHECK(fixture.endpoints.handle(request).body == "# EOF\n");
+  CHECK(fixture.endpoints.handle(request).content_type.starts_with("application/openmetrics-text"));
+}
+
+TEST_CASE("endpoints: hidden details leave the bare status, for one check too") {
+  Fixture fixture(Status::fail);
+  fixture.details(Details::private_, "secret");
+  const auto through_proxy = fixture.send("GET", "/health", false, true);
+  CHECK(through_proxy.status == 503);
+  CHECK(through_proxy.body.find("db") == std::string::npos);
+  CHECK(fixture.send("GET", "/health/check/db", false, true).body.find("db") == std::string::npos);
+  CHECK(fixture.send("GET", "/health", true, true).body == through_proxy.body);
+  CHECK(fixture.send("GET", "/health", false, true, "Bearer wrong").body == through_proxy.body);
+  CHECK(fixture.send("GET", "/health", false, true, "Bearer secret").body.find("\"db") !=
+        std::string::npos);
+  CHECK(fixture.send("GET", "/health", false, false).body.find("\"db") != std::string::npos);
+  fixture.details(Details::never, "secret");
+  CHECK(fixture.send("GET", "/health", true, false, "Bearer secret").body == through_proxy.body);
+  CHECK(fixture.get("/health", {{"format", "line"}}).body == "fail\n");
+  CHECK(fixture.get("/health", {{"format", "text"}}).body == "fail\n");
+}
+
+TEST_CASE("endpoints: control is for the token or for this machine") {
+  Fixture fixture;
+  fixture.details(Details::private_, "secret");
+  CHECK(fixture.send("POST", "/drain").status == 204);
+  CHECK(fixture.send("POST", "/drain", false, true, "Bearer secret").status == 204);
+  CHECK(fixture.drained == 2);
+  CHECK(fixture.send("POST", "/undrain").status == 204);
+  CHECK(fixture.undrained == 1);
+  CHECK(fixture.send("POST", "/undrain").body.empty());
+  for (const auto* authorization : {"", "Bearer wrong", "Bearer ", "Basic secret"}) {
+    CHECK(fixture.send("POST", "/drain", false, false, authorization).status == 403);
+    CHECK(fixture.send("POST", "/drain", true, true, authorization).status == 403);
+  }
+  CHECK(fixture.drained == 2);
+  fixture.details(Details::private_, "");
+  CHECK(fixture.send("POST", "/drain", false, false, "Bearer ").status == 403);
+}
+
+TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown path 404") {
+  Fixture fixture;
+  for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "TRACE"}) {
+    for (const auto* path : {"/health", "/readyz", "/health/check/db", "/metrics"}) {
+      const auto reply = fixture.send(method, path);
+      CHECK(reply.status == 405);
+      CHECK(header(reply, "Allow") == "GET, HEAD");
+    }
+  }
+  for (const auto* method : {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}) {
+    const auto reply = fixture.send(method, "/drain");
+    CHECK(reply.status == 405);
+    CHECK(header(reply, "Allow") == "POST");
+  }
+  CHECK(fixture.drained == 0);
+  for (const auto* path : {"/", "", "*", "/Health", "/health/", "/health/check", "/history",
+                           "/busy/x", "/mute/db", "/heartbeat/db", "/metrics/"}) {
+    CAPTURE(path);
+    const auto reply = fixture.get(path);
+    CHECK(reply.status == 404);
+    CHECK(reply.endpoint == "other");
+    CHECK(reply.body.find("/health") != std::string::npos);
+  }
+}
+
+TEST_CASE("endpoints: an unknown check is 404 and, to those who may see names, has a suggestion") {
+  Fixture fixture;
+  CHECK(fixture.get("/health/check/").status == 404);
+  CHECK(fixture.get("/health/check/db/").status == 404);
+  const auto reply = fixture.get("/health/check/cahce");
+  CHECK(reply.status == 404);
+  CHECK(reply.endpoint == "check");
+  CHECK(reply.content_type == "application/json");
+  CHECK(reply.body == "{\"error\": \"no check 'cahce'; did you mean 'cache'?\"}\n");
+  CHECK(fixture.get("/health/check/cahce", {{"fail", "never"}}).status == 404);
+  CHECK(fixture.get("/health/check/a\"\x01<b").body.find('\x01') == std::string::npos);
+  fixture.details(Details::never);
+  CHECK(fixture.get("/health/check/cahce").body == "{\"error\": \"no such check\"}\n");
+}
