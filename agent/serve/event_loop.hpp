@@ -89,7 +89,7 @@ class EventLoop {
   void begin_body(Connection& connection, RequestHead head, bool waits);
   void dispatch(Connection& connection, RequestHead head, std::string body);
   [[nodiscard]] bool is_slow(std::string_view target) const;
-  void refuse(Connection& connection, const Rejection& rejection);
+  void refuse(Connection& connection, Rejection rejection);
   void finish_slow_answers();
   void send_answers(Connection& connection);
   void flush(Connection& connection);

@@ -162,7 +162,8 @@ std::size_t EventLoop::take_body(Connection& connection, std::string_view bytes)
   return used;
 }
 
-void EventLoop::refuse(Connection& connection, const Rejection& rejection) {
+// By value: the rejection may live in the pending request that ends here.
+void EventLoop::refuse(Connection& connection, Rejection rejection) {
   append_refusal(rejection, answers_);
   connection.pending.reset();
   connection.closing = true;
