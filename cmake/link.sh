@@ -6,6 +6,7 @@ set -uo pipefail
 if output=$("$@" 2>&1); then code=0; else code=$?; fi
 awk '
   /lib(crypto|curl|cares|pq|pgport_shlib|pgcommon_shlib)\.a\(.*: in function / { held = $0; next }
+  /lib(crypto|curl|cares|pq|pgport_shlib|pgcommon_shlib)\.a\(.*: note: the message above does not/ { next }
   /warning: Using .* in statically linked applications/ && held != "" { held = ""; next }
   held != "" { print held; held = "" }
   { print }
