@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "agent/cli/commands.hpp"
-#include "agent/config/common_settings.hpp"
+#include "agent/config/check_reader.hpp"
 #include "probes/registry.hpp"
 #include "vitals_build_info.hpp"
 
@@ -91,7 +91,7 @@ std::string_view impact_text(ImpactRule rule) {
 }
 
 int print_json() {
-  Json document{{"common", settings_json(common_settings())}, {"kinds", Json::array()}};
+  Json document{{"common", settings_json(config::common_settings())}, {"kinds", Json::array()}};
   for (const KindSpec* kind : all_kinds()) {
     document["kinds"].push_back({{"name", kind->name},
                                  {"doc", kind->doc},
@@ -109,7 +109,7 @@ int print_json() {
 int kinds(const Arguments& arguments) {
   if (arguments.format == OutputFormat::json) return print_json();
   std::printf("every check\n");
-  print_settings(common_settings());
+  print_settings(config::common_settings());
   for (const KindSpec* kind : all_kinds()) {
     std::printf("\n%s: %s\n  scope: %s; impact: %s; interval: %llds\n",
                 std::string(kind->name).c_str(), std::string(kind->doc).c_str(),

@@ -26,10 +26,35 @@ constexpr std::size_t check_name_max = 63;
 constexpr std::size_t labels_max = 16;
 constexpr std::size_t label_value_max = 128;
 
-constexpr std::array<std::string_view, 6> timing_names{"interval", "retry_interval", "timeout",
-                                                       "fall",     "rise",           "jitter"};
-constexpr std::array<std::string_view, 8> check_names{"kind",    "impact",     "scope",  "live",
-                                                      "startup", "warn_above", "parent", "labels"};
+constexpr std::size_t timing_count = 6;
+constexpr std::array<SettingSpec, 14> common_specs{{
+    {.name = "interval", .type = SettingType::duration, .fallback = "10s",
+     .doc = "from start to start in the steady state; at least 500ms; redis: 15s"},
+    {.name = "retry_interval", .type = SettingType::duration, .fallback = "2s",
+     .doc = "while the last outcome disagrees with the status; the interval if that is less"},
+    {.name = "timeout", .type = SettingType::duration, .fallback = "5s",
+     .doc = "one deadline over everything; 0.8 of the interval if that is less"},
+    {.name = "fall", .type = SettingType::integer, .fallback = "3",
+     .doc = "failures in a row that turn a check to fail"},
+    {.name = "rise", .type = SettingType::integer, .fallback = "2",
+     .doc = "successes in a row that bring it back"},
+    {.name = "jitter", .type = SettingType::number, .fallback = "0.1",
+     .doc = "share of the interval, drawn each round"},
+    {.name = "kind", .type = SettingType::text, .doc = "which probe asks", .required = true},
+    {.name = "impact", .type = SettingType::choice, .fallback = "by kind",
+     .doc = "what a failure does to the verdict: fail, warn, nothing",
+     .choices = "critical|degraded|info"},
+    {.name = "scope", .type = SettingType::choice, .fallback = "by kind",
+     .doc = "who depends on it: this Machine, or every one", .choices = "local|shared"},
+    {.name = "live", .type = SettingType::flag, .fallback = "false",
+     .doc = "may also decide /health/live; local checks only"},
+    {.name = "startup", .type = SettingType::flag, .fallback = "if critical",
+     .doc = "must pass once before /health/startup does"},
+    {.name = "warn_above", .type = SettingType::duration, .doc = "slower than this is warn, never fail"},
+    {.name = "parent", .type = SettingType::text,
+     .doc = "while that check fails, this one does not count"},
+    {.name = "labels", .type = SettingType::table, .doc = "added to vitals_check_info alone"},
+}};
 // Fly overwrites the first four; the others are ours (contract §6).
 constexpr std::array<std::string_view, 9> labels_taken{
     "app", "region", "host", "instance", "check", "kind", "impact", "scope", "target"};
@@ -41,8 +66,8 @@ std::optional<int> read_streak(TableReader& table, std::string_view key) {
 }
 
 std::vector<std::string_view> known_keys(const KindSpec& kind) {
-  std::vector<std::string_view> known(check_names.begin(), check_names.end());
-  known.insert(known.end(), timing_names.begin(), timing_names.end());
+  std::vector<std::string_view> known;
+  for (const auto& setting : common_specs) known.push_back(setting.name);
   for (const auto& setting : kind.settings) known.push_back(setting.name);
   return known;
 }
@@ -168,7 +193,13 @@ Timing read_timing(TableReader& table) {
   return timing;
 }
 
-std::vector<std::string_view> timing_keys() { return {timing_names.begin(), timing_names.end()}; }
+std::span<const SettingSpec> common_settings() { return common_specs; }
+
+std::vector<std::string_view> timing_keys() {
+  std::vector<std::string_view> names;
+  for (const auto& setting : common_settings().first(timing_count)) names.push_back(setting.name);
+  return names;
+}
 
 bool is_check_name(std::string_view name) {
   return !name.empty() && name.size() <= check_name_max &&

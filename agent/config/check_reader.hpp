@@ -27,6 +27,9 @@ struct Timing {
 [[nodiscard]] Timing read_timing(TableReader& table);
 [[nodiscard]] std::vector<std::string_view> timing_keys();
 
+/// The keys that every check knows, as `vitals kinds` shows them; those of [defaults] come first.
+[[nodiscard]] std::span<const SettingSpec> common_settings();
+
 /// A check with the table it came from.
 struct ReadCheck {
   ConfiguredCheck check;

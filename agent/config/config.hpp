@@ -37,7 +37,7 @@ struct LogConfig {
   LogFormat format = LogFormat::logfmt;
 };
 
-/// A check ready to run. `probe` is null when `kept` says that the running one stays.
+/// A check ready to run.
 struct ConfiguredCheck {
   std::shared_ptr<const CheckSpec> spec;
   std::unique_ptr<Probe> probe;

@@ -92,7 +92,7 @@ TEST_CASE("serve: with nothing to check it still serves and says so") {
 }
 
 TEST_CASE("check: the verdict is the exit code, and --fail-on warn makes a warn 1") {
-  ScriptedServer up(Script::http_ok());
+  ScriptedServer up(answering(http_answer("200 OK", "ok")));
   const TempDir folder;
   const auto good = folder.write("good.toml", tcp_check(up.port()));
   CHECK(vitals({"check", "--config", good}).code == 0);
@@ -109,7 +109,7 @@ TEST_CASE("check: the verdict is the exit code, and --fail-on warn makes a warn 
 }
 
 TEST_CASE("check: names choose, an unknown name is exit 3") {
-  ScriptedServer up(Script::http_ok());
+  ScriptedServer up(answering(http_answer("200 OK", "ok")));
   const TempDir folder;
   const auto both = folder.write(
       "both.toml", tcp_check(up.port()) + "[checks.bad]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
@@ -129,7 +129,7 @@ TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when
   CHECK(vitals({"check", "--config", config, "--wait", "1s"}).code == 2);
   Process waiting({{vitals_binary(), "check", "--config", config.string(), "--wait", "60s"}});
   CHECK_FALSE(waiting.wait(std::chrono::milliseconds(700)).has_value());
-  ScriptedServer up(Script::http_ok(), port);
+  const Process up({{"redis-server", "--port", std::to_string(port), "--save", ""}});
   CHECK(waiting.wait(std::chrono::seconds(10)) == 0);
 }
 

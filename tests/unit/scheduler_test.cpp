@@ -78,7 +78,7 @@ struct Machine {
     for (const auto& [spec, script] : checks) {
       specs.push_back(spec);
       configured.push_back(
-          {spec, std::make_unique<ScriptedProbe>(*script), std::make_shared<SecretSet>()});
+          {spec, std::make_unique<ScriptedProbe>(*script), std::make_shared<SecretSet>(), {}});
     }
     board.set_checks(specs, SharedRule::fleet, Instant::now());
     REQUIRE_FALSE(scheduler.run(std::move(configured), Duration(0)).has_value());
