@@ -17,6 +17,6 @@ void initialise_tls();       // tls.cpp: OPENSSL_init_ssl without atexit handler
 [[nodiscard]] LibraryVersion tls_version();       // tls.cpp: OpenSSL
 [[nodiscard]] LibraryVersion regex_version();     // regex.cpp: PCRE2
 [[nodiscard]] LibraryVersion libpq_version();     // postgres_connection.cpp
-[[nodiscard]] LibraryVersion hiredis_version();   // redis_probe.cpp
+[[nodiscard]] LibraryVersion hiredis_version();   // redis_connection.cpp
 
 }  // namespace vitals

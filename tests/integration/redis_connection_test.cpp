@@ -37,6 +37,8 @@ void expect(const ProbeResult& result, Outcome outcome, Reason reason,
   CHECK(result.detail.find(detail) != std::string::npos);
 }
 
+int accepted(const ScriptedServer& server) { return static_cast<int>(server.accepts().size()); }
+
 struct Timed {
   ProbeResult result;
   Duration took{};
@@ -143,20 +145,19 @@ TEST_SUITE("redis") {
 
   TEST_CASE("redis: a kept attempt is one round trip, login included when it is the first") {
     // Answers nothing before the whole pipeline is there.
-    ScriptedServer server([](Peer& peer) {
+    ScriptedServer server([](ScriptedConnection& peer) {
       if (!peer.read_until("INFO")) return;
-      peer.write("+OK\r\n+OK\r\n" + std::string(first_answer));
-      peer.forget();
+      peer.send("+OK\r\n+OK\r\n" + std::string(first_answer));
       if (!peer.read_until("vitals:probe")) return;
-      peer.write(next_answer);
-      peer.wait_for_close();
+      peer.send(next_answer);
+      peer.hang();
     });
     const auto check =
         check_of("redis://:hunter22@127.0.0.1:" + std::to_string(server.port()) + "/1");
     expect(ask(check), Outcome::pass, Reason::none);
     const ProbeResult kept = ask(check);
     expect(kept, Outcome::pass, Reason::none);
-    CHECK(server.connections() == 1);
+    CHECK(accepted(server) == 1);
     CHECK_FALSE(kept.phases.get(Phase::connect).has_value());
     CHECK_FALSE(kept.phases.get(Phase::auth).has_value());
     CHECK(kept.phases.get(Phase::request).has_value());
@@ -200,74 +201,75 @@ TEST_SUITE("redis") {
     for (const bool reset : {false, true}) {
       CAPTURE(reset);
       // The second question of each connection ends it.
-      ScriptedServer server([reset](Peer& peer) {
+      ScriptedServer server([reset](ScriptedConnection& peer) {
         if (!peer.read_until("vitals:probe")) return;
-        peer.write(peer.number() == 1 ? first_answer : next_answer);
-        peer.forget();
+        peer.send(peer.number() == 1 ? first_answer : next_answer);
         if (!peer.read_until("vitals:probe")) return;
-        if (reset) peer.reset_on_close();
+        if (reset) peer.reset();
       });
       const auto check = check_of(url_of(server));
       expect(ask(check), Outcome::pass, Reason::none);
-      CHECK(server.connections() == 1);
+      CHECK(accepted(server) == 1);
       ask(check);
-      CHECK(server.connections() == 2);
+      CHECK(accepted(server) == 2);
     }
-    ScriptedServer closing([](Peer& peer) { peer.read_until("PING"); });
+    ScriptedServer closing([](ScriptedConnection& peer) { peer.read_until("PING"); });
     const auto check = check_of(url_of(closing));
     expect(ask(check), Outcome::fail, Reason::reset);
-    CHECK(closing.connections() == 1);
+    CHECK(accepted(closing) == 1);
   }
 
   TEST_CASE("redis: what was said on an idle connection is no answer to the next question") {
     std::atomic<bool> said = false;
-    ScriptedServer server([&](Peer& peer) {
+    ScriptedServer server([&](ScriptedConnection& peer) {
       if (!peer.read_until("vitals:probe")) return;
-      peer.write(peer.number() == 1 ? first_answer : next_answer);
-      if (peer.number() == 1) said = peer.write("-ERR closing idle connection\r\n");
-      peer.wait_for_close();
+      peer.send(peer.number() == 1 ? first_answer : next_answer);
+      if (peer.number() == 1) {
+        peer.send("-ERR closing idle connection\r\n");
+        said = true;
+      }
+      peer.hang();
     });
     const auto check = check_of(url_of(server));
     expect(ask(check), Outcome::pass, Reason::none);
     REQUIRE(eventually([&] { return said.load(); }));
     expect(ask(check), Outcome::pass, Reason::none);
-    CHECK(server.connections() == 2);
+    CHECK(accepted(server) == 2);
   }
 
   TEST_CASE("redis: a parting word that crosses the next question is followed by a fresh try") {
-    ScriptedServer server([](Peer& peer) {
+    ScriptedServer server([](ScriptedConnection& peer) {
       if (!peer.read_until("vitals:probe")) return;
-      peer.write(peer.number() == 1 ? first_answer : next_answer);
-      peer.forget();
+      peer.send(peer.number() == 1 ? first_answer : next_answer);
       if (!peer.read_until("vitals:probe")) return;
-      peer.write("-ERR closing idle connection\r\n" + std::string(next_answer));
+      peer.send("-ERR closing idle connection\r\n" + std::string(next_answer));
     });
     const auto check = check_of(url_of(server));
     expect(ask(check), Outcome::pass, Reason::none);
     expect(ask(check), Outcome::pass, Reason::none);
-    CHECK(server.connections() == 2);
+    CHECK(accepted(server) == 2);
   }
 
   TEST_CASE("redis: silence, a drip and an answer without end stop at the deadline") {
     SUBCASE("silence") {
-      ScriptedServer server([](Peer& peer) { peer.wait_for_close(); });
+      ScriptedServer server([](ScriptedConnection& peer) { peer.hang(); });
       check_ends_at_limit(check_of(url_of(server)));
     }
     SUBCASE("a drip") {
-      ScriptedServer server([](Peer& peer) {
+      ScriptedServer server([](ScriptedConnection& peer) {
         peer.drip("$1000\r\n" + std::string(1'000, 'x'), std::chrono::milliseconds(20));
       });
       check_ends_at_limit(check_of(url_of(server)));
     }
     SUBCASE("half an answer") {
-      ScriptedServer server([](Peer& peer) {
-        peer.write("+PONG\r\n");
-        peer.wait_for_close();
+      ScriptedServer server([](ScriptedConnection& peer) {
+        peer.send("+PONG\r\n");
+        peer.hang();
       });
       check_ends_at_limit(check_of(url_of(server)));
     }
     SUBCASE("silence in the TLS handshake") {
-      ScriptedServer server([](Peer& peer) { peer.wait_for_close(); });
+      ScriptedServer server([](ScriptedConnection& peer) { peer.hang(); });
       check_ends_at_limit(
           check_of("rediss://127.0.0.1:" + std::to_string(server.port()), "verify = false"));
     }
@@ -275,11 +277,9 @@ TEST_SUITE("redis") {
 
   TEST_CASE("redis: an endless answer is cut off long before the deadline") {
     for (const std::string start : {"$1000000000\r\n", "+"}) {
-      ScriptedServer server([&](Peer& peer) {
-        peer.write(start);
-        const std::string block(64 * 1024, 'x');
-        while (peer.write(block)) {
-        }
+      ScriptedServer server([&](ScriptedConnection& peer) {
+        peer.send(start);
+        peer.send_endlessly(std::string(64 * 1024, 'x'));
       });
       const Timed asked = timed(check_of(url_of(server)), Duration(5'000));
       expect(asked.result, Outcome::fail, Reason::too_large, "256 KiB");
@@ -301,23 +301,23 @@ TEST_SUITE("redis") {
                                           "%1\r\n+a\r\n+b\r\n:0\r\n:0\r\n"};
     for (const std::string& row : rows) {
       CAPTURE(row.substr(0, 20));
-      ScriptedServer server([&](Peer& peer) {
-        peer.write(row);
-        peer.wait_for_close();
+      ScriptedServer server([&](ScriptedConnection& peer) {
+        peer.send(row);
+        peer.hang();
       });
       expect(ask(check_of(url_of(server))), Outcome::fail, Reason::protocol);
     }
   }
 
   TEST_CASE("redis: an interrupt ends a waiting attempt at once") {
-    ScriptedServer server([](Peer& peer) { peer.wait_for_close(); });
+    ScriptedServer server([](ScriptedConnection& peer) { peer.hang(); });
     const auto check = check_of(url_of(server));
     std::array<int, 2> ends{};
     REQUIRE(::pipe(ends.data()) == 0);
     const Fd reader(ends[0]);
     Fd writer(ends[1]);
     std::thread interrupter([&] {
-      REQUIRE(eventually([&] { return server.connections() == 1; }));
+      REQUIRE(eventually([&] { return accepted(server) == 1; }));
       writer.reset();
     });
     const TimePoint start = Clock::now();
@@ -331,7 +331,7 @@ TEST_SUITE("redis") {
     Authority authority;
     const RedisServer well({.certificate = authority.valid()});
     const RedisServer locked({.password = "hunter22"});
-    ScriptedServer closing([](Peer& peer) { peer.read_until("PING"); });
+    ScriptedServer closing([](ScriptedConnection& peer) { peer.read_until("PING"); });
     const auto tls = check_of(well.url(), "verify = false\nconnection = \"fresh\"\npubsub = \"c\"");
     const auto refused = check_of(locked.url());
     const auto closed = check_of(url_of(closing));
@@ -352,14 +352,14 @@ TEST_SUITE("redis") {
     const std::string raw = "hunter22@/x";
     const std::string encoded = "hunter22%40%2Fx";
     const std::string base64 = "aHVudGVyMjJAL3g";
-    ScriptedServer echo([](Peer& peer) {
+    ScriptedServer echo([](ScriptedConnection& peer) {
       if (!peer.read_until("INFO")) return;
-      peer.write("+OK\r\n+PONG\r\n-ERR you said hunter22@/x\r\n$0\r\n\r\n");
-      peer.wait_for_close();
+      peer.send("+OK\r\n+PONG\r\n-ERR you said hunter22@/x\r\n$0\r\n\r\n");
+      peer.hang();
     });
-    ScriptedServer unknown([](Peer& peer) {
+    ScriptedServer unknown([](ScriptedConnection& peer) {
       if (!peer.read_until("INFO")) return;
-      peer.write("-ERR unknown command 'AUTH', with args beginning with: 'hunter22@/x'\r\n");
+      peer.send("-ERR unknown command 'AUTH', with args beginning with: 'hunter22@/x'\r\n");
     });
     const RedisServer server({.password = "another"});
     for (const std::uint16_t port : {echo.port(), unknown.port(), server.port(), free_port()}) {

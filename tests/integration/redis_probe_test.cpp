@@ -265,12 +265,11 @@ TEST_SUITE("redis") {
   }
 
   TEST_CASE("redis: a provider's used-up quota is fail(saturated)") {
-    ScriptedServer server([](Peer& peer) {
+    ScriptedServer server([](ScriptedConnection& peer) {
       while (peer.read_until("EXISTS")) {
-        peer.forget();
         const std::string refusal =
             "-ERR max daily request limit exceeded. Limit: 10000, Usage: 10000.\r\n";
-        if (!peer.write(refusal + refusal + refusal)) return;
+        peer.send(refusal + refusal + refusal);
       }
     });
     expect(ask(check_of(url_of(server.port()))), Outcome::fail, Reason::saturated,
@@ -278,11 +277,11 @@ TEST_SUITE("redis") {
   }
 
   TEST_CASE("redis: MASTERDOWN for PING alone only warns") {
-    ScriptedServer server([](Peer& peer) {
+    ScriptedServer server([](ScriptedConnection& peer) {
       if (!peer.read_until("INFO")) return;
-      peer.write(
+      peer.send(
           "-MASTERDOWN Link with MASTER is down\r\n:0\r\n$24\r\nmaster_link_status:down\n\r\n");
-      peer.wait_for_close();
+      peer.hang();
     });
     expect(ask(check_of(url_of(server.port()))), Outcome::warn, Reason::replication, "MASTERDOWN");
   }
@@ -339,9 +338,8 @@ TEST_SUITE("redis") {
 
   TEST_CASE("redis: protected mode is fail(auth)") {
     // Every loopback address is let in; a name space would be needed to come from elsewhere.
-    ScriptedServer server([](Peer& peer) {
-      peer.write(
-          "-DENIED Redis is running in protected mode because protected mode is enabled\r\n");
+    ScriptedServer server([](ScriptedConnection& peer) {
+      peer.send("-DENIED Redis is running in protected mode because protected mode is enabled\r\n");
     });
     expect(ask(check_of(url_of(server.port()))), Outcome::fail, Reason::auth, "protected mode");
   }
@@ -470,16 +468,16 @@ TEST_SUITE("redis") {
   }
 
   TEST_CASE("redis: a message that never comes back is fail(timeout)") {
-    ScriptedServer server([](Peer& peer) {
+    ScriptedServer server([](ScriptedConnection& peer) {
       if (peer.number() == 1) {
         if (!peer.read_until("INFO")) return;
-        peer.write("+PONG\r\n:0\r\n$0\r\n\r\n");
-        if (peer.read_until("PUBLISH")) peer.write(":0\r\n");
+        peer.send("+PONG\r\n:0\r\n$0\r\n\r\n");
+        if (peer.read_until("PUBLISH")) peer.send(":0\r\n");
       } else if (peer.read_until("SUBSCRIBE")) {
-        peer.write("*3\r\n$9\r\nsubscribe\r\n$4\r\nchat\r\n:1\r\n");
-        peer.write("*3\r\n$7\r\nmessage\r\n$4\r\nchat\r\n$5\r\nhello\r\n");  // of somebody else
+        peer.send("*3\r\n$9\r\nsubscribe\r\n$4\r\nchat\r\n:1\r\n");
+        peer.send("*3\r\n$7\r\nmessage\r\n$4\r\nchat\r\n$5\r\nhello\r\n");  // of somebody else
       }
-      peer.wait_for_close();
+      peer.hang();
     });
     expect(ask(check_of(url_of(server.port()), "pubsub = \"chat\""), Duration(300)), Outcome::fail,
            Reason::timeout, "did not come back");

@@ -129,12 +129,13 @@ struct ScriptedServer::Impl {
   std::thread acceptor;
 
   void accept_loop();
-  void serve(Fd client);
+  void serve(Fd client, int number);
 };
 
 struct ScriptedConnection::State {
   ScriptedServer::Impl& server;
   Fd fd;
+  int number = 0;
   std::unique_ptr<SSL, SslFree> ssl{};
   std::string pending{};  // read but not consumed
   bool over = false;
@@ -192,6 +193,16 @@ bool ScriptedConnection::read_some() {
   const bool read = state_.fill();
   state_.pending.clear();
   return read;
+}
+
+int ScriptedConnection::number() const { return state_.number; }
+
+bool ScriptedConnection::read_until(std::string_view text) {
+  while (state_.pending.find(text) == std::string::npos) {
+    if (!state_.fill()) return false;
+  }
+  state_.pending.clear();
+  return true;
 }
 
 std::string ScriptedConnection::read_request() {
@@ -297,9 +308,11 @@ void ScriptedServer::Impl::accept_loop() {
     if (fds[1].revents != 0) return;
     Fd client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!client) continue;
+    int number = 0;
     {
       const std::lock_guard lock(mutex);
       accepts.push_back(std::chrono::steady_clock::now());
+      number = static_cast<int>(accepts.size());
     }
     ++open;
     // A finished thread that nobody joins keeps its stack.
@@ -309,15 +322,15 @@ void ScriptedServer::Impl::accept_loop() {
       return true;
     });
     Worker& worker = workers.emplace_back();
-    worker.thread = std::thread([this, &worker, fd = std::move(client)]() mutable {
-      serve(std::move(fd));
+    worker.thread = std::thread([this, &worker, number, fd = std::move(client)]() mutable {
+      serve(std::move(fd), number);
       worker.done = true;
     });
   }
 }
 
-void ScriptedServer::Impl::serve(Fd client) {
-  ScriptedConnection::State state{*this, std::move(client)};
+void ScriptedServer::Impl::serve(Fd client, int number) {
+  ScriptedConnection::State state{*this, std::move(client), number};
   ScriptedConnection connection(state);
   script(connection);
   if (state.ssl && !state.over) SSL_shutdown(state.ssl.get());

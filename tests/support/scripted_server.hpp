@@ -21,8 +21,12 @@ class ScriptedConnection {
 
   /// Speaks TLS from here on; false when the handshake failed. For servers made with a certificate.
   bool handshake();
+  /// Which of the server's connections this is; 1 is the first.
+  [[nodiscard]] int number() const;
   /// Waits for some bytes and forgets them; false at the end.
   bool read_some();
+  /// Reads until `text` has come, and forgets all that came with it; false at the end.
+  bool read_until(std::string_view text);
   /// Reads a request head with its body (by Content-Length), records it, and returns it; "" at the
   /// end of the connection.
   std::string read_request();
