@@ -1,0 +1,175 @@
+// The static binary beside real servers: outages seen in time, recoveries, reload, suspend.
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "tests/support/agent.hpp"
+#include "tests/support/postgres_server.hpp"
+#include "tests/support/redis_server.hpp"
+#include "tests/support/scripted_server.hpp"
+
+namespace vitals::test {
+namespace {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+/// interval 500 ms, timeout 400 ms, retry 500 ms: the contract's formula gives
+/// 0.5 * 1.1 + 0.4 + 2 * 0.5 = 1.95 s. What is asked here adds the poll of the test.
+constexpr auto quick = "[defaults]\ninterval = \"500ms\"\ntimeout = \"400ms\"\n";
+constexpr auto worst_case = 1'950ms;
+constexpr auto looking = 150ms;
+
+std::string check(const std::string& name, const std::string& kind, const std::string& url,
+                  const std::string& more = "") {
+  return "[checks." + name + "]\nkind = \"" + kind + "\"\nurl = \"" + url + "\"\n" + more;
+}
+
+/// How long until /health answers `code`; fails the test after `limit`.
+std::chrono::milliseconds until_code(const Agent& agent, int code,
+                                     std::chrono::milliseconds limit = 10s) {
+  const auto begin = SteadyClock::now();
+  REQUIRE(eventually([&] { return agent.get("/health?format=line").status == code; }, limit));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - begin);
+}
+
+TEST_CASE("serve: app, Postgres and Redis pass, and each outage is seen in time and forgiven after") {
+  ScriptedServer app(answering(http_answer("200 OK", "ok")));
+  PostgresServer postgres;
+  RedisServer redis;
+  Agent agent(std::string(quick) + check("app", "http", app.url("/healthz"), "live = true\n") +
+              check("db", "postgres", postgres.url()) + check("cache", "redis", redis.url()));
+  until_code(agent, 200);
+  REQUIRE(eventually([&] { return agent.status_of("cache") == "pass"; }));
+  const auto document = nlohmann::json::parse(agent.get("/health").body);
+  CHECK(document["status"] == "pass");
+  for (const char* name : {"app", "db", "cache"}) {
+    CAPTURE(name);
+    const auto& entry = document["checks"][std::string(name) + ":responseTime"][0];
+    CHECK(entry["status"] == "pass");
+    CHECK(entry["observedValue"].get<double>() > 0);
+  }
+  CHECK(agent.get("/health/ready").status == 200);
+  CHECK(agent.get("/health/startup").status == 200);
+  CHECK(agent.get("/health/live").status == 200);
+
+  SUBCASE("Postgres stops") {
+    postgres.stop("immediate");
+    CHECK(until_code(agent, 503) < worst_case + looking);
+    CHECK(agent.field_of("db", "reason") == "refused");
+    // A shared check of a lone Machine: taking it out of rotation would help nobody.
+    CHECK(agent.get("/health/ready").status == 200);
+    CHECK(agent.metric("vitals_fail_open") == 1);
+    postgres.start();
+    CHECK(until_code(agent, 200) < worst_case + looking);
+    CHECK(agent.metric("vitals_fail_open") == 0);
+  }
+  SUBCASE("Postgres freezes: it accepts and stays silent") {
+    postgres.freeze();
+    CHECK(until_code(agent, 503) < worst_case + looking);
+    CHECK(agent.field_of("db", "reason") == "timeout");
+    postgres.thaw();
+    until_code(agent, 200);
+  }
+  SUBCASE("Redis freezes: degraded, so the verdict warns and stays 200") {
+    redis.freeze();
+    REQUIRE(eventually([&] { return agent.status_of("cache") == "fail"; }));
+    CHECK(agent.field_of("cache", "reason") == "timeout");
+    const HttpAnswer answer = agent.get("/health");
+    CHECK(answer.status == 200);
+    CHECK(nlohmann::json::parse(answer.body)["status"] == "warn");
+    CHECK(agent.get("/health?fail=any").status == 503);
+    redis.thaw();
+    REQUIRE(eventually([&] { return agent.status_of("cache") == "pass"; }));
+  }
+}
+
+TEST_CASE("serve: a failing local critical check takes the Machine out, a failing live check ends liveness") {
+  RedisServer redis;  // something local that can come and go
+  Agent agent(std::string(quick) + "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
+              std::to_string(redis.port()) + "\"\nlive = true\n");
+  until_code(agent, 200);
+  redis.stop();
+  until_code(agent, 503);
+  CHECK(agent.get("/health/ready").status == 503);
+  CHECK(agent.get("/health/live").status == 503);
+  CHECK(agent.get("/health/startup").status == 200);
+  redis.start();
+  until_code(agent, 200);
+  CHECK(agent.get("/health/ready").status == 200);
+  CHECK(agent.get("/health/live").status == 200);
+}
+
+TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what did not change") {
+  ScriptedServer app(answering(http_answer("200 OK", "ok")));
+  const std::string kept = std::string(quick) + check("kept", "http", app.url("/kept"));
+  Agent agent(kept + check("old", "http", app.url("/old")));
+  until_code(agent, 200);
+  const double passed = agent.metric("vitals_check_attempts_total",
+                                     {{"check", "kept"}, {"outcome", "pass"}});
+  CHECK(passed > 0);
+  CHECK(agent.metric("vitals_config_last_reload_successful") == 1);
+
+  agent.reload(kept + "[checks.broken]\nkind = \"nosuch\"\n");
+  REQUIRE(eventually([&] { return agent.metric("vitals_config_last_reload_successful") == 0; }));
+  CHECK(agent.status_of("old") == "pass");
+  CHECK(agent.process().output().find("nosuch") != std::string::npos);
+
+  agent.reload(kept + check("new", "http", app.url("/new")));
+  REQUIRE(eventually([&] { return agent.status_of("new") == "pass"; }));
+  CHECK(agent.metric("vitals_config_last_reload_successful") == 1);
+  CHECK(agent.get("/health/check/old").status == 404);
+  CHECK(std::isnan(agent.metric("vitals_check_up", {{"check", "old"}})));
+  CHECK(agent.metric("vitals_check_attempts_total", {{"check", "kept"}, {"outcome", "pass"}}) >=
+        passed);
+  CHECK(agent.metric("vitals_check_transitions_total",
+                     {{"check", "kept"}, {"from", "unknown"}, {"to", "pass"}}) == 1);
+}
+
+TEST_CASE("suspend: an agent that was stopped for long answers with its last status, never stale") {
+  ScriptedServer app(answering(http_answer("200 OK", "ok")));
+  Agent agent(std::string(quick) + check("app", "http", app.url("/")));
+  until_code(agent, 200);
+  // Results go stale after 1.9 s here; the agent notices a stop of more than 5 s.
+  agent.process().signal(SIGSTOP);
+  // Nothing to wait for: the time that goes by is what is tested.
+  CHECK_FALSE(eventually([] { return false; }, 7s));
+  agent.process().signal(SIGCONT);
+  for (int i = 0; i < 50; ++i) {
+    const HttpAnswer answer = agent.get("/health");
+    CHECK(answer.status == 200);
+    CHECK(answer.body.find("stale") == std::string::npos);
+  }
+  CHECK(agent.metric("vitals_resumes_total") == 1);
+  CHECK(agent.metric("vitals_health_transitions_total", {{"from", "pass"}, {"to", "fail"}}) == 0);
+}
+
+TEST_CASE("serve: runs in a root with nothing in it, as nobody, and says what is missing") {
+  TempDir root;
+  std::filesystem::copy_file(vitals_binary(), root.path() / "vitals");
+  std::filesystem::permissions(root.path() / "vitals", std::filesystem::perms(0755));
+  const std::uint16_t port = free_port();
+  ScriptedServer app(answering(http_answer("200 OK", "ok")));
+  root.write("vitals.toml",
+             "[server]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n" + quick +
+                 check("app", "http", app.url("/")) +
+                 check("named", "http", "http://localhost:" + std::to_string(app.port()) + "/") +
+                 check("https", "http", "https://127.0.0.1:1/", "timeout = \"300ms\"\n"));
+  Process agent({{"chroot", "--userspec=65534:65534", root.path().string(), "/vitals", "serve",
+                  "--config", "/vitals.toml"},
+                 {},
+                 true});
+  REQUIRE(eventually([&] {
+    return http(port, "/health/check/app").status == 200 &&
+           http(port, "/health/check/named").status == 200;
+  }));
+  REQUIRE(eventually([&] {
+    return http(port, "/health/check/https").body.find("\"internal\"") != std::string::npos;
+  }));
+  CHECK(http(port, "/health/check/https").body.find("ca-certificates") != std::string::npos);
+  CHECK(http(port, "/metrics").body.find("vitals_agent_open_fds") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace vitals::test
