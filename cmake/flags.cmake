@@ -13,6 +13,10 @@ if(ccache AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     env "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${ccache}")
 endif()
 
+# __FILE__ and debug information do not depend on where the checkout is, nor on ccache, which
+# hands the compiler paths as seen from the build folder.
+file(RELATIVE_PATH source_from_build "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}/")
+
 add_library(vitals_flags INTERFACE)
 target_compile_options(vitals_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
@@ -20,8 +24,7 @@ target_compile_options(vitals_flags INTERFACE
   # {.rise = 2, .fall = 3} leaves the other fields at their defaults on purpose.
   -Wno-missing-field-initializers
   -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong
-  # __FILE__ and debug information do not depend on where the checkout is.
-  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+  "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${source_from_build}=")
 if(VITALS_WERROR)
   target_compile_options(vitals_flags INTERFACE -Werror)
 endif()
