@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,28 +30,37 @@ struct Document {
   std::string body;
 };
 
-/// Judgement and documents of the latest snapshot. Not thread-safe.
+/// A snapshot with its judgement at one moment.
+struct Judged {
+  std::shared_ptr<const Snapshot> snapshot;  // the judgement points into it
+  Judgement judgement;
+  TimePoint at{};
+  std::int64_t second = 0;  // of the wall clock
+};
+
+/// Judgement and documents of the latest snapshot. Thread-safe; nothing is rendered under its lock.
 class DocumentCache {
  public:
-  /// Forgets everything when the snapshot or the second is another one, or when time alone changes
-  /// the judgement. Returns the judgement of `snapshot` at `now`; valid until the next call.
-  const Judgement& enter(const std::shared_ptr<const Snapshot>& snapshot, const Instant& now);
+  /// The judgement of `snapshot` at `now`: a new one, and every document forgotten, when the
+  /// snapshot or the second is another or when time alone changes the judgement. Never null.
+  [[nodiscard]] std::shared_ptr<const Judged> judge_at(
+      const std::shared_ptr<const Snapshot>& snapshot, const Instant& now);
 
-  /// Null when it was not put() since the last change.
-  [[nodiscard]] const Document* find(const DocumentKey& key) const;
-  /// Returned reference: valid until the next call.
-  const Document& put(DocumentKey key, Document document);
+  /// Null when it was not put() for this judgement.
+  [[nodiscard]] std::shared_ptr<const Document> find(const std::shared_ptr<const Judged>& judged,
+                                                     const DocumentKey& key) const;
+  /// Keeps it if `judged` is still the current one.
+  void put(const std::shared_ptr<const Judged>& judged, const DocumentKey& key,
+           std::shared_ptr<const Document> document);
 
  private:
   struct Entry {
     DocumentKey key;
-    Document document;
+    std::shared_ptr<const Document> document;
   };
 
-  std::shared_ptr<const Snapshot> snapshot_;  // the judgement points into it
-  Judgement judgement_;
-  TimePoint judged_at_{};
-  std::int64_t second_ = 0;  // of the wall clock
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Judged> judged_;
   std::vector<Entry> entries_;
 };
 

@@ -25,6 +25,9 @@ constexpr std::string_view check_prefix = "/health/check/";
 constexpr std::string_view read_methods = "GET, HEAD";
 constexpr std::string_view post_method = "POST";
 
+/// Larger documents are made on the worker.
+constexpr std::size_t checks_rendered_inline_max = 100;
+
 enum class Action { document, metrics, drain, undrain };
 
 struct Route {
@@ -143,6 +146,12 @@ bool has_check(const Snapshot& snapshot, std::string_view name) {
                      [&](const auto& check) { return check->spec->name == name; });
 }
 
+/// Rendering that would keep the other clients waiting for a millisecond or more.
+bool is_costly(const Snapshot& snapshot, const DocumentKey& key) {
+  const bool lists_checks = key.view != View::check && key.details && key.format != Format::line;
+  return lists_checks && snapshot.checks.size() > checks_rendered_inline_max;
+}
+
 std::string closest_check(const Snapshot& snapshot, std::string_view name) {
   std::vector<std::string_view> names;
   for (const auto& check : snapshot.checks) names.emplace_back(check->spec->name);
@@ -167,7 +176,8 @@ struct Endpoints::Impl {
   HttpReply answer_document(const HttpRequest& request, const Route& route);
   HttpReply answer_metrics(const HttpRequest& request) const;
   HttpReply answer_control(const HttpRequest& request, bool draining);
-  Document document(const std::shared_ptr<const Snapshot>& snapshot, const DocumentKey& key);
+  std::shared_ptr<const Document> document(const std::shared_ptr<const Snapshot>& snapshot,
+                                           const DocumentKey& key, bool may_defer);
   Document render(const Snapshot& snapshot, const Judgement& judgement, const DocumentKey& key,
                   const Instant& now) const;
   Caller caller_of(const HttpRequest& request, const EndpointSettings& current) const;
@@ -176,7 +186,6 @@ struct Endpoints::Impl {
   const EndpointSources sources;
   std::mutex settings_mutex;
   std::shared_ptr<const EndpointSettings> settings = std::make_shared<EndpointSettings>();
-  std::mutex documents_mutex;  // held while a document is rendered: the same one is made once
   DocumentCache documents;
 };
 
@@ -216,13 +225,16 @@ Document Endpoints::Impl::render(const Snapshot& snapshot, const Judgement& judg
   return document;
 }
 
-Document Endpoints::Impl::document(const std::shared_ptr<const Snapshot>& snapshot,
-                                   const DocumentKey& key) {
+/// Null: not known yet, and too much to render here.
+std::shared_ptr<const Document> Endpoints::Impl::document(
+    const std::shared_ptr<const Snapshot>& snapshot, const DocumentKey& key, bool may_defer) {
   const auto now = sources.now();
-  const std::lock_guard lock(documents_mutex);
-  const auto& judgement = documents.enter(snapshot, now);
-  if (const auto* known = documents.find(key)) return *known;
-  return documents.put(key, render(*snapshot, judgement, key, now));
+  const auto judged = documents.judge_at(snapshot, now);
+  if (auto known = documents.find(judged, key)) return known;
+  if (may_defer && is_costly(*snapshot, key)) return nullptr;
+  auto made = std::make_shared<const Document>(render(*snapshot, judged->judgement, key, now));
+  documents.put(judged, key, made);
+  return made;
 }
 
 HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Route& route) {
@@ -238,11 +250,13 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
       return refusal(request, 404, unknown_check_sentence(*snapshot, key.check, key.details));
     }
   }
-  auto found = document(snapshot, key);
+  const auto found = document(snapshot, key, request.may_defer);
   HttpReply reply;
-  reply.status = code_of(request, route.view, found);
+  reply.defer = found == nullptr;
+  if (reply.defer) return reply;
+  reply.status = code_of(request, route.view, *found);
   reply.content_type = key.format == Format::json ? health_type : text_type;
-  reply.body = std::move(found.body);
+  reply.body = found->body;
   return reply;
 }
 

@@ -88,6 +88,8 @@ class EventLoop {
   [[nodiscard]] std::size_t take_body(Connection& connection, std::string_view bytes);
   void begin_body(Connection& connection, RequestHead head, bool waits);
   void dispatch(Connection& connection, RequestHead head, std::string body);
+  /// False: the handler deferred it.
+  [[nodiscard]] bool answer_here(const SlowJob& job, bool may_defer);
   [[nodiscard]] bool is_slow(std::string_view target) const;
   void refuse(Connection& connection, Rejection rejection);
   void finish_slow_answers();

@@ -178,21 +178,28 @@ bool EventLoop::is_slow(std::string_view target) const {
 }
 
 void EventLoop::dispatch(Connection& connection, RequestHead head, std::string body) {
-  const auto started = Clock::now();
   const bool keep_alive = head.keep_alive && !stop_at_;
   connection.renewed = true;
   if (!keep_alive) connection.closing = true;
-  if (!is_slow(head.target)) {
-    const auto answered =
-        router_.answer({head, std::move(body), connection.from_loopback, keep_alive}, answers_);
-    stats_.count(answered.endpoint, answered.status, Clock::now() - started);
-    return;
-  }
   SlowJob job{connection.id, std::move(head), std::move(body), connection.from_loopback,
-              keep_alive,    started};
+              keep_alive,    Clock::now()};
+  if (is_slow(job.head.target)) {
+    if (slow_lane_->push(job)) return enter(connection, Phase::working);
+    append_busy(job.head, keep_alive, answers_);
+    return stats_.count("other", 503, Clock::now() - job.started);
+  }
+  if (answer_here(job, true)) return;
   if (slow_lane_->push(job)) return enter(connection, Phase::working);
-  append_busy(job.head, keep_alive, answers_);
-  stats_.count("other", 503, Clock::now() - started);
+  // Late is better than wrong: a full queue must not look like a failing health check.
+  VITALS_ASSERT(answer_here(job, false));
+}
+
+bool EventLoop::answer_here(const SlowJob& job, bool may_defer) {
+  const auto answered =
+      router_.answer({job.head, job.body, job.from_loopback, job.keep_alive, may_defer}, answers_);
+  if (answered.deferred) return false;
+  stats_.count(answered.endpoint, answered.status, Clock::now() - job.started);
+  return true;
 }
 
 void EventLoop::finish_slow_answers() {

@@ -25,7 +25,7 @@ struct ServerLimits {
   std::size_t head_max = 8 * 1024;
   std::size_t body_max = 1024;
   std::size_t connections_max = 4'096;
-  Duration head_timeout{2'000};    // from the first byte of a head to its end (and of its body)
+  Duration head_timeout{2'000};     // from the first byte of a head to its end (and of its body)
   Duration silent_timeout{60'000};  // a connection without a byte
 };
 
@@ -34,11 +34,14 @@ struct HttpRequest {
   std::string method;
   std::string path;  // decoded, without query
   std::multimap<std::string, std::string> query;
-  std::string accept;         // all Accept lines joined; empty: none
-  std::string authorization;  // value of the header; empty: none
+  std::string accept;          // all Accept lines joined; empty: none
+  std::string authorization;   // value of the header; empty: none
   bool from_loopback = false;  // true peer address
   bool forwarded = false;      // has Fly-Client-IP, X-Forwarded-For or Forwarded
   std::string body;
+  /// On the loop's thread, where a costly answer should not be made: the handler may return
+  /// HttpReply::defer instead, and is asked again on the worker.
+  bool may_defer = false;
 };
 
 struct HttpReply {
@@ -48,19 +51,20 @@ struct HttpReply {
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those every answer has
   /// Label of the metrics: from a closed set ("health", "ready", "metrics", "other", …).
   std::string_view endpoint = "other";
+  bool defer = false;  // nothing else of the reply counts; see HttpRequest::may_defer
 };
 
 inline constexpr std::array<double, 8> request_bounds{.0001, .00025, .0005, .001,
                                                       .0025, .005,   .01,   .1};
 /// Counts for /metrics; a copy.
 struct HttpStats {
-  std::map<std::pair<std::string, int>, std::uint64_t> requests;  // endpoint, code
+  std::map<std::pair<std::string, int>, std::uint64_t> requests;      // endpoint, code
   std::map<std::string, Histogram<request_bounds.size()>> durations;  // endpoint
   std::size_t connections = 0;
 };
 
 /// Answers one request; called on the loop's thread, or on the one worker thread for the paths
-/// given as `slow_paths` (big answers). Must not block; must not throw.
+/// given as `slow_paths` (always big) and for what it deferred. Must not block; must not throw.
 using Handler = std::function<HttpReply(const HttpRequest&)>;
 
 class HttpServer {

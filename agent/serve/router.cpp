@@ -116,7 +116,7 @@ class Router::Server final : public httplib::Server {
     });
   }
 
-  Answered answer(Exchange& exchange, std::string& out) {
+  Answered answer(const Exchange& exchange, std::string& out) {
     exchange_ = &exchange;
     answered_ = {};
     routed_ = false;
@@ -126,8 +126,9 @@ class Router::Server final : public httplib::Server {
     const auto before = out.size();
     process_request(stream, {}, 0, {}, 0, !exchange.keep_alive, closed, nullptr);
     exchange_ = nullptr;
-    if (routed_ && out.size() > before) return answered_;
+    if (routed_ && !answered_.deferred && out.size() > before) return answered_;
     out.resize(before);
+    if (answered_.deferred) return answered_;
     append_refusal({400, "the request line is not understood"}, out);
     return {400, "other"};
   }
@@ -143,9 +144,10 @@ class Router::Server final : public httplib::Server {
     ours.authorization = exchange_->head.authorization;
     ours.from_loopback = exchange_->from_loopback;
     ours.forwarded = exchange_->head.forwarded;
-    ours.body = std::move(exchange_->body);
+    ours.body = exchange_->body;
+    ours.may_defer = exchange_->may_defer;
     auto reply = call(handler_, ours);
-    answered_ = {reply.status, reply.endpoint};
+    answered_ = {reply.status, reply.endpoint, reply.defer && exchange_->may_defer};
     response.status = reply.status;
     response.body = std::move(reply.body);
     if (!reply.content_type.empty()) response.set_header("Content-Type", reply.content_type);
@@ -177,8 +179,8 @@ class Router::Server final : public httplib::Server {
     return stream.write(fields_.data(), fields_.size());
   }
 
-  const vitals::Handler& handler_;  // httplib has a Handler of its own
-  Exchange* exchange_ = nullptr;    // the one being answered
+  const vitals::Handler& handler_;      // httplib has a Handler of its own
+  const Exchange* exchange_ = nullptr;  // the one being answered
   Answered answered_;
   bool routed_ = false;
   std::string line_;
@@ -189,7 +191,7 @@ class Router::Server final : public httplib::Server {
 Router::Router(const Handler& handler) : server_(std::make_unique<Server>(handler)) {}
 Router::~Router() = default;
 
-Answered Router::answer(Exchange exchange, std::string& out) {
+Answered Router::answer(const Exchange& exchange, std::string& out) {
   return server_->answer(exchange, out);
 }
 

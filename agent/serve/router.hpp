@@ -14,13 +14,15 @@ namespace vitals::http {
 struct Answered {
   int status = 500;
   std::string_view endpoint = "other";
+  bool deferred = false;  // nothing was appended; ask a router whose exchange may not defer
 };
 
 struct Exchange {
   const RequestHead& head;
-  std::string body;
+  const std::string& body;
   bool from_loopback = false;  // of the true peer
   bool keep_alive = true;      // what the answer promises
+  bool may_defer = false;
 };
 
 /// httplib parses the request line, decodes path and query, calls the handler and formats the
@@ -34,8 +36,8 @@ class Router {
   Router(const Router&) = delete;
   Router& operator=(const Router&) = delete;
 
-  /// Appends one whole answer to `out`.
-  Answered answer(Exchange exchange, std::string& out);
+  /// Appends one whole answer to `out`, unless it was deferred.
+  Answered answer(const Exchange& exchange, std::string& out);
 
  private:
   class Server;

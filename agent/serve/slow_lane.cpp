@@ -46,7 +46,7 @@ void SlowLane::work() {
     lock.unlock();
     SlowAnswer answer{job.connection, job.keep_alive, job.started, {}, {}};
     answer.answered = router_.answer(
-        {job.head, std::move(job.body), job.from_loopback, job.keep_alive}, answer.bytes);
+        {job.head, job.body, job.from_loopback, job.keep_alive}, answer.bytes);
     lock.lock();
     answers_.push_back(std::move(answer));
     wake_();

@@ -26,10 +26,10 @@ const vitals::Handler& handler() {
   return trivial;
 }
 
-void answer(const vitals::http::RequestHead& head, std::string body) {
+void answer(const vitals::http::RequestHead& head, const std::string& body) {
   static vitals::http::Router router(handler());
   std::string out;
-  router.answer({head, std::move(body), true, head.keep_alive}, out);
+  router.answer({head, body, true, head.keep_alive}, out);
   VITALS_ASSERT(out.starts_with("HTTP/1.1 "));
   const auto head_end = out.find("\r\n\r\n");
   VITALS_ASSERT(head_end != std::string::npos);

@@ -60,6 +60,7 @@ constexpr std::size_t big_size = 8'000'000;
 /// A server whose handler tells what it was asked.
 struct Served {
   Gate gate;
+  std::atomic<std::thread::id> loop_thread{};
   std::unique_ptr<HttpServer> server;
 
   explicit Served(ServerLimits limits = {}, const std::string& address = "[::]:0") {
@@ -79,6 +80,12 @@ struct Served {
     reply.endpoint = request.path == "/health" ? "health" : "other";
     reply.content_type = "text/plain";
     if (request.path == "/slow") gate.pass();
+    reply.defer = request.may_defer && request.path == "/deferred";
+    if (request.path == "/deferred" && !request.may_defer) {
+      reply.body = std::this_thread::get_id() == loop_thread ? "here" : "on the worker";
+      return reply;
+    }
+    if (request.path == "/health") loop_thread = std::this_thread::get_id();
     if (request.path == "/throw") throw std::runtime_error("a bug");
     if (request.path == "/nothing") reply.status = 204;
     if (request.path == "/fail") reply.status = 503;
@@ -565,6 +572,23 @@ TEST_CASE("server: slow paths wait their turn beside the loop, and too many are 
   CHECK(turned_away.ask(get_health)->status == 200);
   served.gate.open();
   for (auto& client : clients) CHECK(client->answer()->body == "GET /slow loopback");
+}
+
+TEST_CASE(
+    "server: a deferred answer is made on the worker, and on the loop when the queue is full") {
+  Served served;
+  CHECK(status_of(served.port(), get_health) == 200);
+  const std::string deferred = "GET /deferred HTTP/1.1\r\nHost: a\r\n\r\n";
+  RawClient client(served.port());
+  CHECK(client.ask(deferred)->body == "on the worker");
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (std::size_t i = 0; i <= http::slow_queue_max; ++i) {
+    clients.push_back(std::make_unique<RawClient>(served.port()));
+    clients.back()->send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    if (i == 0) REQUIRE(test::eventually([&] { return served.gate.waiting() == 1; }));
+  }
+  REQUIRE(served.has_connections(http::slow_queue_max + 2));
+  CHECK(client.ask(deferred)->body == "here");
 }
 
 TEST_CASE("server: a client that leaves while its answer is made is no trouble") {

@@ -268,3 +268,25 @@ TEST_CASE("endpoints: an unknown check is 404 and, to those who may see names, h
   fixture.details(Details::never);
   CHECK(fixture.get("/health/check/cahce").body == "{\"error\": \"no such check\"}\n");
 }
+
+TEST_CASE("endpoints: a long list of checks is deferred until somebody has rendered it") {
+  Fixture fixture;
+  Snapshot many = *fixture.latest;
+  ++many.generation;
+  for (int i = 0; i < 200; ++i) {
+    many.checks.push_back(state("c" + std::to_string(i), Status::pass, Impact::info));
+  }
+  fixture.latest = std::make_shared<const Snapshot>(std::move(many));
+  HttpRequest request;
+  request.method = "GET";
+  request.path = "/health";
+  request.may_defer = true;
+  CHECK(fixture.endpoints.handle(request).defer);
+  const auto rendered = fixture.get("/health");
+  CHECK_FALSE(rendered.defer);
+  const auto known = fixture.endpoints.handle(request);
+  CHECK_FALSE(known.defer);
+  CHECK(known.body == rendered.body);
+  request.path = "/health/check/c7";
+  CHECK_FALSE(fixture.endpoints.handle(request).defer);
+}
