@@ -60,6 +60,10 @@ add_library(vitals_static INTERFACE)
 if(VITALS_STATIC)
   target_link_options(vitals_static INTERFACE -static-pie -s
     -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
+  # Two types of one name in two files: the linker would keep the functions of one of them.
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_link_options(vitals_static INTERFACE -Werror=odr -Werror=lto-type-mismatch)
+  endif()
   # Packed relative relocations: 0.6 MB less where binutils (2.38) and glibc (2.36) know them.
   check_linker_flag(CXX "-Wl,--fatal-warnings,-z,pack-relative-relocs" VITALS_HAS_RELR)
   if(VITALS_HAS_RELR)

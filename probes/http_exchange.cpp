@@ -92,7 +92,7 @@ unsigned long openssl_error_in(std::string_view text) {
 
 }  // namespace
 
-struct Exchange::Impl {
+struct HttpExchange::Impl {
   Easy easy{curl_easy_init()};
   Multi multi;
   std::array<char, CURL_ERROR_SIZE> error_text{};
@@ -158,12 +158,12 @@ struct Exchange::Impl {
   static CURLcode on_context(CURL*, void* context, void* self);
 };
 
-Exchange::Impl::Impl() {
+HttpExchange::Impl::Impl() {
   VITALS_ASSERT(easy != nullptr);
   set_once();
 }
 
-void Exchange::Impl::set_once() {
+void HttpExchange::Impl::set_once() {
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_ERRORBUFFER, error_text.data());
   set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -192,7 +192,7 @@ void Exchange::Impl::set_once() {
   set(CURLOPT_SSL_CTX_DATA, static_cast<void*>(this));
 }
 
-void Exchange::Impl::prepare_proxy() {
+void HttpExchange::Impl::prepare_proxy() {
   // Names are resolved and connections made by net, so libcurl is given addresses it never dials:
   // its own resolver stays unused, the URL keeps the names for Host, SNI and the certificate.
   if (!request->proxy) {
@@ -207,7 +207,7 @@ void Exchange::Impl::prepare_proxy() {
   set(CURLOPT_CONNECT_TO, via_proxy.get());
 }
 
-void Exchange::Impl::prepare_tls() {
+void HttpExchange::Impl::prepare_tls() {
   set(CURLOPT_SSL_VERIFYPEER, request->tls.verify ? 1L : 0L);
   set(CURLOPT_SSL_VERIFYHOST, request->tls.verify ? 2L : 0L);
   long version = CURL_SSLVERSION_DEFAULT;
@@ -216,7 +216,7 @@ void Exchange::Impl::prepare_tls() {
   set(CURLOPT_SSLVERSION, version);
 }
 
-void Exchange::Impl::prepare_method() {
+void HttpExchange::Impl::prepare_method() {
   const bool head = request->method == "HEAD";
   if (request->body != nullptr) {
     set(CURLOPT_NOBODY, 0L);
@@ -231,7 +231,7 @@ void Exchange::Impl::prepare_method() {
   set(CURLOPT_CUSTOMREQUEST, plain ? nullptr : std::string(request->method).c_str());
 }
 
-void Exchange::Impl::prepare_headers() {
+void HttpExchange::Impl::prepare_headers() {
   if (headers && header_lines == request->headers) return;
   auto list = make_list(request->headers);
   set(CURLOPT_HTTPHEADER, list.get());
@@ -239,7 +239,7 @@ void Exchange::Impl::prepare_headers() {
   header_lines = request->headers;
 }
 
-bool Exchange::Impl::prepare() {
+bool HttpExchange::Impl::prepare() {
   // Sessions live in the multi handle: a new one has none, and is refilled by this handshake.
   if (!multi || request->full_handshake) multi.reset(curl_multi_init());
   VITALS_ASSERT(multi != nullptr);
@@ -256,22 +256,22 @@ bool Exchange::Impl::prepare() {
   return curl_easy_setopt(easy.get(), CURLOPT_URL, request->url.c_str()) == CURLE_OK;
 }
 
-curl_socket_t Exchange::Impl::on_open(void* self, curlsocktype, curl_sockaddr*) {
+curl_socket_t HttpExchange::Impl::on_open(void* self, curlsocktype, curl_sockaddr*) {
   const int fd = static_cast<Impl*>(self)->connection.release();
   return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-std::size_t Exchange::Impl::on_head(char* data, std::size_t size, std::size_t count, void* self) {
+std::size_t HttpExchange::Impl::on_head(char* data, std::size_t size, std::size_t count, void* self) {
   const std::string_view line(data, size * count);
   return static_cast<Impl*>(self)->take_head_line(line) ? line.size() : 0;
 }
 
-std::size_t Exchange::Impl::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+std::size_t HttpExchange::Impl::on_body(char* data, std::size_t size, std::size_t count, void* self) {
   const std::string_view bytes(data, size * count);
   return static_cast<Impl*>(self)->take_body(bytes) ? bytes.size() : CURL_WRITEFUNC_ERROR;
 }
 
-CURLcode Exchange::Impl::on_context(CURL*, void* context, void* self) {
+CURLcode HttpExchange::Impl::on_context(CURL*, void* context, void* self) {
   auto& impl = *static_cast<Impl*>(self);
   auto* const tls_context = static_cast<SSL_CTX*>(context);
   // libcurl would hold the socket until the server answers our close_notify, which may be never.
@@ -280,7 +280,7 @@ CURLcode Exchange::Impl::on_context(CURL*, void* context, void* self) {
   return impl.context_failure ? CURLE_SSL_CACERT_BADFILE : CURLE_OK;
 }
 
-bool Exchange::Impl::take_head_line(std::string_view line) {
+bool HttpExchange::Impl::take_head_line(std::string_view line) {
   head_bytes += line.size();
   head_too_large = head_bytes > head_max;
   if (head_too_large) return false;
@@ -300,7 +300,7 @@ bool Exchange::Impl::take_head_line(std::string_view line) {
   return true;
 }
 
-bool Exchange::Impl::finish_head() {
+bool HttpExchange::Impl::finish_head() {
   if (answer->status < 200) {  // interim: another head follows
     answer->status = 0;
     return true;
@@ -319,7 +319,7 @@ bool Exchange::Impl::finish_head() {
   return !stopped;
 }
 
-bool Exchange::Impl::take_body(std::string_view bytes) {
+bool HttpExchange::Impl::take_body(std::string_view bytes) {
   const auto room = body_limit - answer->body.size();
   answer->body.append(bytes.substr(0, room));
   if (bytes.size() <= room) return true;
@@ -328,14 +328,14 @@ bool Exchange::Impl::take_body(std::string_view bytes) {
   return false;
 }
 
-void Exchange::Impl::note_peer() {
+void HttpExchange::Impl::note_peer() {
   curl_tlssessioninfo* info = nullptr;
   if (curl_easy_getinfo(easy.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK) return;
   if (info == nullptr || info->internals == nullptr) return;
   answer->peer = tls::peer_of(static_cast<const SSL*>(info->internals));
 }
 
-CURLcode Exchange::Impl::code_of_finished() {
+CURLcode HttpExchange::Impl::code_of_finished() {
   int left = 0;
   CURLcode code = CURLE_OK;
   while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
@@ -344,7 +344,7 @@ CURLcode Exchange::Impl::code_of_finished() {
   return code;
 }
 
-Exchange::Impl::End Exchange::Impl::drive(const Deadline& deadline, CURLcode& code) {
+HttpExchange::Impl::End HttpExchange::Impl::drive(const Deadline& deadline, CURLcode& code) {
   curl_waitfd interrupt{};
   interrupt.fd = deadline.interrupt_fd();
   interrupt.events = CURL_WAIT_POLLIN;
@@ -365,13 +365,13 @@ Exchange::Impl::End Exchange::Impl::drive(const Deadline& deadline, CURLcode& co
   }
 }
 
-curl_off_t Exchange::Impl::time_of(CURLINFO info) const {
+curl_off_t HttpExchange::Impl::time_of(CURLINFO info) const {
   curl_off_t value = 0;
   curl_easy_getinfo(easy.get(), info, &value);
   return value;
 }
 
-void Exchange::Impl::note_phases(TimePoint start) {
+void HttpExchange::Impl::note_phases(TimePoint start) {
   const Elapsed total = Clock::now() - start;
   const auto connected = time_of(CURLINFO_CONNECT_TIME_T);
   const auto secured = time_of(CURLINFO_APPCONNECT_TIME_T);
@@ -383,11 +383,11 @@ void Exchange::Impl::note_phases(TimePoint start) {
   answer->phases.set(Phase::transfer, std::max(Elapsed::zero(), total - microseconds(answered)));
 }
 
-std::string Exchange::Impl::text(std::string_view fallback) const {
+std::string HttpExchange::Impl::text(std::string_view fallback) const {
   return error_text[0] != '\0' ? std::string(error_text.data()) : std::string(fallback);
 }
 
-net::Failure Exchange::Impl::tls_failure() const {
+net::Failure HttpExchange::Impl::tls_failure() const {
   const std::string_view said = error_text.data();
   if (const auto error = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, error);
   // No error of OpenSSL's own: the socket ended under it.
@@ -398,7 +398,7 @@ net::Failure Exchange::Impl::tls_failure() const {
   return {Reason::tls, "TLS handshake: " + text("failed")};
 }
 
-net::Failure Exchange::Impl::verify_failure() const {
+net::Failure HttpExchange::Impl::verify_failure() const {
   long result = X509_V_OK;
   curl_easy_getinfo(easy.get(), CURLINFO_SSL_VERIFYRESULT, &result);
   // libcurl compares the names of a certificate itself; OpenSSL knows nothing of that.
@@ -408,7 +408,7 @@ net::Failure Exchange::Impl::verify_failure() const {
   return tls::handshake_failure(result, 0);
 }
 
-net::Failure Exchange::Impl::receive_failure() const {
+net::Failure HttpExchange::Impl::receive_failure() const {
   long error = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &error);
   const std::string where = answer->status != 0 ? "in mid-answer" : "before an answer";
@@ -425,7 +425,7 @@ net::Failure Exchange::Impl::receive_failure() const {
   return protocol_failure();
 }
 
-net::Failure Exchange::Impl::write_failure() const {
+net::Failure HttpExchange::Impl::write_failure() const {
   if (head_too_large) {
     return {Reason::too_large, "the header is longer than " + std::to_string(head_max) + " bytes"};
   }
@@ -436,16 +436,16 @@ net::Failure Exchange::Impl::write_failure() const {
   return protocol_failure();
 }
 
-net::Failure Exchange::Impl::protocol_failure() const {
+net::Failure HttpExchange::Impl::protocol_failure() const {
   return {Reason::protocol,
           "not a proper HTTP answer: " + (head_fault.empty() ? text("unreadable") : head_fault)};
 }
 
-net::Failure Exchange::Impl::proxy_failure(long status) const {
+net::Failure HttpExchange::Impl::proxy_failure(long status) const {
   return {Reason::status, "the proxy answered " + std::to_string(status) + " to CONNECT"};
 }
 
-net::Failure Exchange::Impl::timeout_failure() const {
+net::Failure HttpExchange::Impl::timeout_failure() const {
   if (answer->status != 0) {
     return {Reason::timeout, "answer not finished: HTTP " + std::to_string(answer->status) + ", " +
                                  std::to_string(answer->body.size()) + " bytes of body so far"};
@@ -462,7 +462,7 @@ net::Failure Exchange::Impl::timeout_failure() const {
   return {Reason::timeout, "connected, but no answer to the request"};
 }
 
-std::optional<net::Failure> Exchange::Impl::classify(CURLcode code) const {
+std::optional<net::Failure> HttpExchange::Impl::classify(CURLcode code) const {
   if (stopped) return std::nullopt;
   if (context_failure) return context_failure;
   if (code == CURLE_OK) {
@@ -510,10 +510,10 @@ std::optional<net::Failure> Exchange::Impl::classify(CURLcode code) const {
   }
 }
 
-Exchange::Exchange() : impl_(std::make_unique<Impl>()) {}
-Exchange::~Exchange() = default;
+HttpExchange::HttpExchange() : impl_(std::make_unique<Impl>()) {}
+HttpExchange::~HttpExchange() = default;
 
-ExchangeAnswer Exchange::run(const ExchangeRequest& request, Fd connection,
+ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
                              const Deadline& deadline) {
   auto& impl = *impl_;
   ExchangeAnswer answer;
@@ -550,7 +550,7 @@ ExchangeAnswer Exchange::run(const ExchangeRequest& request, Fd connection,
   return answer;
 }
 
-std::optional<std::string> Exchange::resolve_reference(const std::string& base,
+std::optional<std::string> HttpExchange::resolve_reference(const std::string& base,
                                                        const std::string& location) {
   const std::unique_ptr<CURLU, UrlFree> url(curl_url());
   VITALS_ASSERT(url != nullptr);

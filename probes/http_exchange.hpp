@@ -57,12 +57,12 @@ struct ExchangeAnswer {
 
 /// Keeps what is worth keeping between exchanges: libcurl's handles and TLS sessions. Used on one
 /// thread at a time. Blocks until the answer is there, the deadline, or its interrupt.
-class Exchange {
+class HttpExchange {
  public:
-  Exchange();
-  ~Exchange();
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
+  HttpExchange();
+  ~HttpExchange();
+  HttpExchange(const HttpExchange&) = delete;
+  HttpExchange& operator=(const HttpExchange&) = delete;
 
   [[nodiscard]] ExchangeAnswer run(const ExchangeRequest& request, Fd connection,
                                    const Deadline& deadline);

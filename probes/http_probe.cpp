@@ -101,7 +101,7 @@ class HttpProbe final : public Probe {
 
   HttpSettings settings_;
   tls::TlsSettings foreign_tls_;
-  std::unique_ptr<http::Exchange> exchange_;
+  std::unique_ptr<http::HttpExchange> exchange_;
   int resumed_attempts_ = full_handshake_every;  // since a full handshake; the first is full
   std::map<std::string, std::optional<WallTime>> ends_;  // of certificates seen in full
   int last_status_ = 0;
@@ -110,7 +110,7 @@ class HttpProbe final : public Probe {
 ProbeResult HttpProbe::run(const Attempt& attempt) {
   const auto live = http::read_live(settings_);
   if (!live) return internal_error(live.error().message);
-  if (!exchange_) exchange_ = std::make_unique<http::Exchange>();
+  if (!exchange_) exchange_ = std::make_unique<http::HttpExchange>();
 
   const bool full = attempt.drop_connections || ++resumed_attempts_ >= full_handshake_every;
   if (full) {
@@ -215,7 +215,7 @@ std::optional<net::Failure> HttpProbe::follow(const ExchangeAnswer& answer,
     return net::Failure{Reason::redirect, std::move(detail)};
   };
   const std::string location(*http::find_header(answer.head, "Location"));
-  const auto url = http::Exchange::resolve_reference(journey.at.url(), location);
+  const auto url = http::HttpExchange::resolve_reference(journey.at.url(), location);
   auto next = url ? http::parse_target(*url) : Result<Target>(Error{"not a URL"});
   if (!next) return fail(shown_status(answer) + " leads nowhere: " + next.error().message);
   auto& to = next.value();

@@ -129,7 +129,7 @@ struct Connection::Impl {
   }
 
   /// Moves complete replies from the parser into `exchange`, up to `count`.
-  void take_replies(Exchange& exchange, std::size_t count) {
+  void take_replies(RedisExchange& exchange, std::size_t count) {
     while (exchange.replies.size() < count) {
       void* raw = nullptr;
       if (redisReaderGetReply(reader.get(), &raw) != REDIS_OK) {
@@ -149,7 +149,7 @@ struct Connection::Impl {
     static_cast<void>(redisReaderFeed(reader.get(), bytes.data(), bytes.size()));
   }
 
-  void collect(Exchange& exchange, std::size_t count, const Deadline& deadline) {
+  void collect(RedisExchange& exchange, std::size_t count, const Deadline& deadline) {
     std::array<char, read_chunk> buffer;
     std::size_t received = 0;
     opening.clear();
@@ -185,17 +185,17 @@ Connection::Connection(net::Stream stream)
 
 Connection::~Connection() { net::say_goodbye(impl_->stream); }
 
-Exchange Connection::exchange(std::span<const Command> commands, const Deadline& deadline) {
+RedisExchange Connection::exchange(std::span<const Command> commands, const Deadline& deadline) {
   std::string text;
   for (const Command& command : commands) append(text, command);
-  Exchange exchange;
+  RedisExchange exchange;
   exchange.failure = impl_->write(text, deadline);
   if (!exchange.failure) impl_->collect(exchange, commands.size(), deadline);
   return exchange;
 }
 
-Exchange Connection::receive(std::size_t count, const Deadline& deadline) {
-  Exchange exchange;
+RedisExchange Connection::receive(std::size_t count, const Deadline& deadline) {
+  RedisExchange exchange;
   impl_->collect(exchange, count, deadline);
   return exchange;
 }

@@ -18,7 +18,7 @@ inline constexpr int reply_elements_max = 1'024;            // of one array
 inline constexpr int reply_depth_max = 4;                   // ROLE of a master has two
 
 /// What came back for a pipeline: replies in order, and why there are not more of them.
-struct Exchange {
+struct RedisExchange {
   std::vector<Reply> replies;
   std::vector<TimePoint> arrived;  // when replies[i] was complete
   std::optional<net::Failure> failure;
@@ -36,10 +36,10 @@ class Connection {
   /// closes first, timeout at the deadline or on interrupt, protocol when it is not Redis (says so
   /// when an HTTP server answers), too_large, tls. Replies that came before the failure are kept:
   /// a server that is full answers before it closes.
-  [[nodiscard]] Exchange exchange(std::span<const Command> commands, const Deadline& deadline);
+  [[nodiscard]] RedisExchange exchange(std::span<const Command> commands, const Deadline& deadline);
 
   /// Waits for `count` more replies without sending (messages of a subscription).
-  [[nodiscard]] Exchange receive(std::size_t count, const Deadline& deadline);
+  [[nodiscard]] RedisExchange receive(std::size_t count, const Deadline& deadline);
 
   /// False when the peer closed an idle connection, or said something nobody asked for: then it
   /// can't be used again. Does not block.

@@ -24,7 +24,7 @@ using redis::Answers;
 using redis::Command;
 using redis::Connection;
 using redis::ErrorKind;
-using redis::Exchange;
+using redis::RedisExchange;
 using redis::ExpectedRole;
 using redis::Info;
 using redis::Reply;
@@ -154,7 +154,7 @@ bool is_error_of(const std::optional<Reply>& reply, ErrorKind kind) {
 }
 
 /// The server ended it early. What it said last explains it better than the end itself.
-ProbeResult judge_broken(const Exchange& exchange) {
+ProbeResult judge_broken(const RedisExchange& exchange) {
   const net::Failure& failure = *exchange.failure;
   if (exchange.replies.empty() || !exchange.replies.back().is_error()) {
     return net::to_result(failure);
@@ -260,7 +260,7 @@ RedisProbe::Try RedisProbe::try_once(const Attempt& attempt) {
   const std::vector<Question> asked = questions(fresh, attempt.now.mono);
   const std::size_t logins = fresh ? login_questions(server_).size() : 0;
   const TimePoint start = Clock::now();
-  const Exchange exchange = connection_->exchange(commands_of(asked), attempt.deadline);
+  const RedisExchange exchange = connection_->exchange(commands_of(asked), attempt.deadline);
   TimePoint logged_in = start;
   if (logins > 0) {
     const bool complete = exchange.arrived.size() >= logins;
@@ -364,7 +364,7 @@ void RedisProbe::ask_more(Answers& answers, const Attempt& attempt) {
                          is_error_of(answers.read, ErrorKind::master_down);
   if (!loading && !link_down && !role_by_info_) return;
   const std::array<Command, 1> info{{{"INFO"}}};
-  Exchange exchange = connection_->exchange(info, attempt.deadline);
+  RedisExchange exchange = connection_->exchange(info, attempt.deadline);
   if (exchange.failure) {
     // What is known already decides; the connection is of no use any more.
     connection_.reset();

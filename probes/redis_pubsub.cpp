@@ -29,7 +29,7 @@ ProbeResult refused(const std::string& command, const Reply& reply) {
 }
 
 /// The fail in what came back, if there is one. The last of `commands` is the one that matters.
-std::optional<ProbeResult> judge_exchange(const Exchange& exchange, const Command& command) {
+std::optional<ProbeResult> judge_exchange(const RedisExchange& exchange, const Command& command) {
   for (const Reply& reply : exchange.replies) {
     if (reply.is_error()) return refused(command.front(), reply);
   }
@@ -49,16 +49,16 @@ bool carries(const Reply& reply, const std::string& message) {
 std::optional<ProbeResult> round_trip(const RoundTrip& trip, const Deadline& deadline) {
   std::vector<Command> commands(trip.login.begin(), trip.login.end());
   commands.push_back({"SUBSCRIBE", trip.channel});
-  const Exchange subscribed = trip.subscriber.exchange(commands, deadline);
+  const RedisExchange subscribed = trip.subscriber.exchange(commands, deadline);
   if (auto result = judge_exchange(subscribed, commands.back())) return result;
 
   const std::string message = unique_message();
   const std::array<Command, 1> publish{{{"PUBLISH", trip.channel, message}}};
-  const Exchange published = trip.publisher.exchange(publish, deadline);
+  const RedisExchange published = trip.publisher.exchange(publish, deadline);
   if (auto result = judge_exchange(published, publish.front())) return result;
 
   while (true) {
-    const Exchange received = trip.subscriber.receive(1, deadline);
+    const RedisExchange received = trip.subscriber.receive(1, deadline);
     if (received.failure) {
       return failed(received.failure->reason,
                     "published, but the message did not come back to its subscriber");
