@@ -57,8 +57,9 @@ std::string key_text(std::string_view key) {
 }
 
 std::string shown_text(const std::string& text, const SettingSpec& spec, const SecretSet& secrets) {
-  if (spec.secret) return text.empty() ? "" : std::string(mask);
+  // Of a URL people need to see where it leads; its secret parts are known.
   if (spec.url) return redact_url(text);
+  if (spec.secret) return text.empty() ? "" : std::string(mask);
   return secrets.scrub(text);
 }
 
