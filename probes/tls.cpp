@@ -19,6 +19,10 @@
 namespace vitals::tls {
 namespace {
 
+/// Without the post-quantum group that OpenSSL 3.5 offers first: its key costs 200 µs of CPU an
+/// attempt, 40 % of a resumed handshake, and every TLS server knows one of these.
+constexpr const char* key_groups = "X25519:P-256:P-384:P-521";
+
 /// Names listed in a detail when the certificate is for somebody else.
 constexpr int names_shown_max = 3;
 
@@ -236,6 +240,7 @@ std::optional<net::Failure> add_client_certificate(SSL_CTX* context, const TlsSe
 
 std::optional<net::Failure> configure(SSL_CTX* context, const TlsSettings& settings,
                                       const TrustStore& store) {
+  VITALS_ASSERT(SSL_CTX_set1_groups_list(context, key_groups) == 1);
   SSL_CTX_set_min_proto_version(context, std::max(settings.min_version, TLS1_2_VERSION));
   SSL_CTX_set_verify(context, settings.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
                      settings.verify ? &on_verify : nullptr);
