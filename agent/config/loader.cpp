@@ -126,6 +126,10 @@ class Loader {
     read_document(document);
     override_from_environment();
     loaded_.config.server_secrets->loaded();
+    if (loaded_.config.server.details == Details::token && !loaded_.has_token) {
+      loaded_.config.remarks.emplace_back(
+          "server: details = \"token\" without a token hides details from everyone");
+    }
     if (!mistakes_.empty()) return mistakes_.lines();
     return std::move(loaded_);
   }

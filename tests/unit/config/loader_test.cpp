@@ -317,6 +317,11 @@ TEST_CASE("config: remarks of kinds carry the check and no secret") {
   CHECK(config.remarks == std::vector<std::string>{"checks.db: 'pgbouncer' is ignored"});
 }
 
+TEST_CASE("config: details for a token that nobody has are remarked") {
+  CHECK(loaded("[server]\ndetails = \"token\"\n").remarks.size() == 1);
+  CHECK(loaded("[server]\ndetails = \"token\"\n", {{"VITALS_TOKEN", "t"}}).remarks.empty());
+}
+
 TEST_CASE("config: fingerprints are equal exactly when everything in force is") {
   const auto fingerprint = [](const std::string& more, const Variables& variables = {}) {
     return loaded(more, variables).checks.at(0).spec->fingerprint;
