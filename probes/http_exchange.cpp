@@ -389,7 +389,8 @@ std::string HttpExchange::Impl::text(std::string_view fallback) const {
 
 net::Failure HttpExchange::Impl::tls_failure() const {
   const std::string_view said = error_text.data();
-  if (const auto error = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, error);
+  if (const auto error = openssl_error_in(said))
+    return tls::handshake_failure(X509_V_OK, error, request->host);
   // No error of OpenSSL's own: the socket ended under it.
   if (said.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
       said.find("Connection reset") != std::string_view::npos) {
@@ -405,7 +406,7 @@ net::Failure HttpExchange::Impl::verify_failure() const {
   if (result == X509_V_OK || result == X509_V_ERR_UNSPECIFIED) {
     return {Reason::tls_verify, text("the certificate is for another host")};
   }
-  return tls::handshake_failure(result, 0);
+  return tls::handshake_failure(result, 0, request->host);
 }
 
 net::Failure HttpExchange::Impl::receive_failure() const {
@@ -421,7 +422,8 @@ net::Failure HttpExchange::Impl::receive_failure() const {
   if (said.find("CONNECT aborted") != std::string_view::npos) {
     return {Reason::reset, "the proxy closed the connection without an answer to CONNECT"};
   }
-  if (const auto code = openssl_error_in(said)) return tls::handshake_failure(X509_V_OK, code);
+  if (const auto code = openssl_error_in(said))
+    return tls::handshake_failure(X509_V_OK, code, request->host);
   return protocol_failure();
 }
 

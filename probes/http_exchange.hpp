@@ -30,6 +30,7 @@ struct ProxyUse {
 /// Everything it refers to outlives the exchange.
 struct ExchangeRequest {
   std::string url;
+  std::string_view host;  // that the certificate must be for; in details
   std::string_view method;
   const std::vector<std::string>& headers;
   const std::string* body = nullptr;  // null: none

@@ -168,6 +168,7 @@ ExchangeAnswer HttpProbe::ask(const Attempt& attempt, const LiveRequest& live, J
   }
   http::ExchangeRequest request{
       .url = journey.at.url(host),
+      .host = host.empty() ? std::string_view(journey.at.endpoint.host) : std::string_view(host),
       .method = journey.method,
       .headers = journey.home ? live.headers : live.foreign_headers,
       .body = journey.with_body ? &live.body : nullptr,

@@ -404,6 +404,18 @@ TEST_SUITE("http answers") {
 }
 
 TEST_SUITE("http faults") {
+  TEST_CASE("http: a literal IPv6 address is asked, with brackets in Host and target") {
+    const ScriptedServer server(answering(http_answer("200 OK", "fine")), {.ipv6 = true});
+    const auto authority = "[::1]:" + std::to_string(server.port());
+    const auto check = make("http://" + authority + "/");
+    CHECK(check.spec->target == "http://" + authority);
+    check_passed(ask(check));
+    CHECK(Connection::header_of(server.requests().back(), "Host") == authority);
+    const auto by_name = "http://localhost:" + std::to_string(server.port()) + "/";
+    check_passed(ask_url(by_name));
+    check_failed(ask_url(by_name, "ip = \"4\""), Reason::refused, "127.0.0.1");
+  }
+
   TEST_CASE("http: a port without a listener is fail(refused)") {
     const auto result = ask_url("http://127.0.0.1:" + std::to_string(free_port()) + "/");
     check_failed(result, Reason::refused, "127.0.0.1");
@@ -801,6 +813,9 @@ TEST_SUITE("http tls") {
     CHECK(measured(result, "check_tls_info", {"TLSv1.3"}) == 1);
     CHECK(measured(result, "check_tls_not_after_timestamp_seconds").value_or(0) > 1.7e9);
     CHECK(result.phases.get(Phase::tls).value_or(Elapsed::zero()) > Elapsed::zero());
+    auto by_address = nginx.https_url("/");
+    by_address.replace(by_address.find("localhost"), 9, "127.0.0.1");
+    check_passed(ask_url(by_address, trust(authority())));
   }
 
   TEST_CASE("http: sessions are resumed, and every tenth attempt sees the certificate in full") {

@@ -74,17 +74,20 @@ Fd listen_unix(const std::filesystem::path& path) {
   return fd;
 }
 
-Fd listen_tcp(std::uint16_t& port, int queue) {
-  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  demand(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-             listen(fd.get(), queue) == 0 &&
-             getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0,
+Fd listen_tcp(std::uint16_t& port, int queue, bool ipv6) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_addr = in6addr_loopback;
+  auto* const address = ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
+  socklen_t length = ipv6 ? sizeof v6 : sizeof v4;
+  Fd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  demand(bind(fd.get(), address, length) == 0 && listen(fd.get(), queue) == 0 &&
+             getsockname(fd.get(), address, &length) == 0,
          "can't listen on loopback");
-  port = ntohs(address.sin_port);
+  port = ntohs(ipv6 ? v6.sin6_port : v4.sin_port);
   return fd;
 }
 
@@ -351,7 +354,7 @@ ScriptedServer::ScriptedServer(Script script, Options options) : impl_(std::make
   std::signal(SIGPIPE, SIG_IGN);  // as the agent does; OpenSSL writes without MSG_NOSIGNAL
   impl_->context = make_context(options);
   impl_->listener = options.unix_path.empty()
-                        ? listen_tcp(impl_->port, options.never_accept ? 0 : backlog)
+                        ? listen_tcp(impl_->port, options.never_accept ? 0 : backlog, options.ipv6)
                         : listen_unix(options.unix_path);
   impl_->options = std::move(options);
   impl_->acceptor = std::thread([this] { impl_->accept_loop(); });

@@ -65,6 +65,8 @@ struct ScriptedOptions {
   bool only_tls12 = false;
   /// Accepts nothing: what connects stays in the kernel's queue.
   bool never_accept = false;
+  /// Listens on [::1] instead of 127.0.0.1.
+  bool ipv6 = false;
   /// Listens on this Unix socket instead of TCP.
   std::filesystem::path unix_path;
 };
