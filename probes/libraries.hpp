@@ -16,7 +16,7 @@ void initialise_tls();       // tls.cpp: OPENSSL_init_ssl without atexit handler
 [[nodiscard]] LibraryVersion resolver_version();  // resolver.cpp: c-ares
 [[nodiscard]] LibraryVersion tls_version();       // tls.cpp: OpenSSL
 [[nodiscard]] LibraryVersion regex_version();     // regex.cpp: PCRE2
-[[nodiscard]] LibraryVersion libpq_version();     // postgres_connection.cpp
+[[nodiscard]] LibraryVersion libpq_version();     // postgres_libpq.cpp
 [[nodiscard]] LibraryVersion hiredis_version();   // redis_connection.cpp
 
 }  // namespace vitals

@@ -15,19 +15,9 @@
 #include <cstring>
 #include <random>
 
-#include "probes/libraries.hpp"
 #include "probes/postgres_classify.hpp"
 #include "probes/tls.hpp"
 #include "probes/trust_store.hpp"
-
-/// libpq's getenv, by a symbol renamed when it is linked (cmake/dependencies.cmake): PG* variables
-/// are the app's, not ours, and some (PGTZ, PGSERVICE) could not be overruled by keywords. The home
-/// folder is one without files: asking the system for it would load NSS modules.
-extern "C" char* vitals_libpq_getenv(const char* name);
-extern "C" char* vitals_libpq_getenv(const char* name) {
-  static std::array<char, 10> nowhere{"/dev/null"};
-  return std::strcmp(name, "HOME") == 0 ? nowhere.data() : nullptr;
-}
 
 namespace vitals::postgres {
 namespace {
@@ -38,6 +28,14 @@ constexpr Duration connection_attempt_delay{250};
 constexpr std::size_t login_bytes_max = 1024 * 1024;
 
 void ignore_notice(void*, const PGresult*) {}
+
+void keep_last_words(void* place, const PGresult* notice) {
+  const char* sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE);
+  const char* message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  // Class 57: operator intervention.
+  if (sqlstate == nullptr || message == nullptr || std::strncmp(sqlstate, "57P", 3) != 0) return;
+  *static_cast<LastWords*>(place) = {sqlstate, message};
+}
 
 struct FreeSsl {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -314,7 +312,6 @@ class Login {
       note_progress(connection);
     }
     phases_.set(Phase::auth, Clock::now() - secured_.value_or(connected_));
-    PQsetnonblocking(connection, 1);
     return Connection(std::move(handle), target_.database);
   }
 
@@ -394,6 +391,14 @@ std::optional<double> Reply::number(int row, int column) const {
 }
 
 // ---- connection ---------------------------------------------------------------------------------
+
+Connection::Connection(Handle handle, std::string database)
+    : last_words_(std::make_unique<LastWords>()),
+      handle_(std::move(handle)),
+      database_(std::move(database)) {
+  PQsetnonblocking(handle_.get(), 1);
+  PQsetNoticeReceiver(handle_.get(), keep_last_words, last_words_.get());
+}
 
 void Connection::Close::operator()(pg_conn* connection) const { PQfinish(connection); }
 
@@ -548,6 +553,11 @@ Problem Connection::problem_of(const pg_result* result) const {
 }
 
 Problem Connection::lost() const {
+  if (!last_words_->sqlstate.empty()) {
+    auto said = problem(classify({last_words_->sqlstate, last_words_->message}, database_));
+    said.sqlstate = last_words_->sqlstate;
+    return said;
+  }
   return problem(classify_libpq(PQerrorMessage(handle_.get()), "the server"));
 }
 
@@ -570,13 +580,3 @@ std::string_view Connection::server_version() const {
 int Connection::announced_pid() const { return PQbackendPID(handle_.get()); }
 
 }  // namespace vitals::postgres
-
-namespace vitals {
-
-LibraryVersion libpq_version() {
-  static const std::string version = std::to_string(PQlibVersion() / 10'000) + "." +
-                                     std::to_string(PQlibVersion() % 10'000);
-  return {"libpq", version};
-}
-
-}  // namespace vitals

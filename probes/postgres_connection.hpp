@@ -32,6 +32,13 @@ struct Problem {
   bool interrupted = false;
 };
 
+/// What a server said beside its answers that tells why it is about to go: a crash is announced by
+/// a WARNING, and then the connection ends.
+struct LastWords {
+  std::string sqlstate;
+  std::string message;
+};
+
 struct FreeResult {
   void operator()(pg_result* result) const;
 };
@@ -85,8 +92,7 @@ class Connection {
   using Handle = std::unique_ptr<pg_conn, Close>;
   friend class Login;
 
-  Connection(Handle handle, std::string database)
-      : handle_(std::move(handle)), database_(std::move(database)) {}
+  Connection(Handle handle, std::string database);
 
   [[nodiscard]] Answer talk(const std::string& sql, const Deadline& deadline);
   void read_results(Answer& answer, const Deadline& deadline);
@@ -97,6 +103,7 @@ class Connection {
   [[nodiscard]] Problem lost() const;
   void cancel(const Deadline& deadline) const;
 
+  std::unique_ptr<LastWords> last_words_;  // libpq has a pointer to it
   Handle handle_;
   std::string database_;
 };

@@ -108,6 +108,8 @@ void PostgresServer::configure() const {
       {"max_connections", "20"},
       {"max_wal_senders", "4"},
       {"autovacuum", "off"},
+      // Sessions of a killed psql go at once, not when their query ends.
+      {"client_connection_check_interval", "50ms"},
       {"log_min_messages", "info"},
       {"logging_collector", "off"},
   };

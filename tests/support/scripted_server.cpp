@@ -192,10 +192,11 @@ bool ScriptedConnection::handshake() {
   return true;
 }
 
-bool ScriptedConnection::read_some() {
-  const bool read = state_.fill();
-  state_.pending.clear();
-  return read;
+bool ScriptedConnection::read_some() { return !read_bytes().empty(); }
+
+std::string ScriptedConnection::read_bytes() {
+  if (!state_.fill()) state_.pending.clear();
+  return std::exchange(state_.pending, {});
 }
 
 int ScriptedConnection::number() const { return state_.number; }

@@ -25,6 +25,8 @@ class ScriptedConnection {
   [[nodiscard]] int number() const;
   /// Waits for some bytes and forgets them; false at the end.
   bool read_some();
+  /// As read_some(), and returns them; "" at the end.
+  std::string read_bytes();
   /// Reads until `text` has come, and forgets all that came with it; false at the end.
   bool read_until(std::string_view text);
   /// Reads a request head with its body (by Content-Length), records it, and returns it; "" at the
