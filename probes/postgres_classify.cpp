@@ -79,9 +79,7 @@ std::string_view trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-std::string_view first_line(std::string_view text) {
-  return trim(text.substr(0, text.find('\n')));
-}
+std::string_view first_line(std::string_view text) { return trim(text.substr(0, text.find('\n'))); }
 
 bool is_sqlstate(std::string_view text) {
   return text.size() == 5 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -174,14 +172,14 @@ constexpr std::array client_rows{
 };
 
 // The errors of socket calls that libpq quotes by their text.
-constexpr std::array socket_errors{ECONNREFUSED, ECONNRESET,  ENETUNREACH,  EHOSTUNREACH,
-                                   ETIMEDOUT,    EPIPE,       ECONNABORTED, ENOENT,
-                                   EACCES,       EADDRNOTAVAIL, ENETDOWN,   EHOSTDOWN,
-                                   EAGAIN,       EPERM};
+constexpr std::array socket_errors{
+    ECONNREFUSED, ECONNRESET, ENETUNREACH,   EHOSTUNREACH, ETIMEDOUT, EPIPE,  ECONNABORTED,
+    ENOENT,       EACCES,     EADDRNOTAVAIL, ENETDOWN,     EHOSTDOWN, EAGAIN, EPERM};
 
 std::optional<net::Failure> classify_errno(std::string_view text, std::string_view where) {
   const auto line = first_line(text);
-  if (contains(line, "file \"") || contains(line, "private")) return std::nullopt;  // not the socket
+  if (contains(line, "file \"") || contains(line, "private"))
+    return std::nullopt;  // not the socket
   for (const int error : socket_errors) {
     if (!line.ends_with(std::strerror(error))) continue;
     auto failure = net::from_errno(error, "connect to " + std::string(where));

@@ -117,7 +117,8 @@ bool may_try_next(const Problem& failed) {
 }
 
 void keep_more_telling(std::optional<Problem>& kept, Problem next) {
-  if (!kept || progress(next.failure.reason) > progress(kept->failure.reason)) kept = std::move(next);
+  if (!kept || progress(next.failure.reason) > progress(kept->failure.reason))
+    kept = std::move(next);
 }
 
 /// For sslrootcert=system: a file, because an image with nothing but a bundle in it has no hashed
@@ -286,8 +287,8 @@ class Login {
       advance(std::move(runners[i]), is_ready);
     }
     if (!winner_ && !runners_.empty() && deadline_.expired()) {
-      return problem({Reason::connect_timeout, "connect to " + runners_.front().where +
-                                                   ": no answer"});
+      return problem(
+          {Reason::connect_timeout, "connect to " + runners_.front().where + ": no answer"});
     }
     return std::nullopt;
   }
@@ -423,8 +424,8 @@ Result<Connection, Problem> Connection::open(const Target& target, const Deadlin
       if (connection) return connection;
       Problem failed = connection.error();
       if (!may_try_next(failed)) return failed;
-      if (servers.size() > 1) failed.failure.detail = server->endpoint().text() + ": " +
-                                                      failed.failure.detail;
+      if (servers.size() > 1)
+        failed.failure.detail = server->endpoint().text() + ": " + failed.failure.detail;
       keep_more_telling(worst, std::move(failed));
     }
   }

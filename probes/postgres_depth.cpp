@@ -36,8 +36,9 @@ constexpr std::array metrics{
                .help = "The server's max_connections.",
                .alias = "pg_settings_max_connections",
                .exporter = Exporter::postgres_exporter},
-    MetricSpec{.name = "postgres_oldest_transaction_seconds",
-               .help = "Age of the oldest open transaction among the sessions that are ours to see."},
+    MetricSpec{
+        .name = "postgres_oldest_transaction_seconds",
+        .help = "Age of the oldest open transaction among the sessions that are ours to see."},
 };
 
 bool is_true(const std::optional<std::string_view>& text) { return text && *text == "t"; }
@@ -45,8 +46,8 @@ bool is_true(const std::optional<std::string_view>& text) { return text && *text
 void read_limits(const Reply& reply, Facts& facts) {
   facts.connections_max = reply.number(0, 0);
   if (!facts.connections_max) return;
-  facts.connections_usable = *facts.connections_max - reply.number(0, 1).value_or(0) -
-                             reply.number(0, 2).value_or(0);
+  facts.connections_usable =
+      *facts.connections_max - reply.number(0, 1).value_or(0) - reply.number(0, 2).value_or(0);
 }
 
 void read_sessions(const Reply& reply, Facts& facts) {
@@ -55,9 +56,9 @@ void read_sessions(const Reply& reply, Facts& facts) {
   for (int row = 0; row < reply.rows(); ++row) {
     const auto state = reply.text(row, 0).value_or("unknown");
     const auto* found = std::find(Sessions::states.begin(), Sessions::states.end(), state);
-    const auto index = found == Sessions::states.end() ? Sessions::states.size() - 1
-                                                       : static_cast<std::size_t>(
-                                                             found - Sessions::states.begin());
+    const auto index = found == Sessions::states.end()
+                           ? Sessions::states.size() - 1
+                           : static_cast<std::size_t>(found - Sessions::states.begin());
     sessions.counts[index] += reply.number(row, 1).value_or(0);
     if (const auto age = reply.number(row, 2)) oldest = std::max(oldest.value_or(0), *age);
   }

@@ -20,9 +20,13 @@ namespace vitals::postgres {
 
 /// Sessions by state; those of other roles are "unknown" to a role without pg_read_all_stats.
 struct Sessions {
-  static constexpr std::array<std::string_view, 7> states{
-      "active",  "idle", "idle in transaction", "idle in transaction (aborted)",
-      "fastpath function call", "disabled", "unknown"};
+  static constexpr std::array<std::string_view, 7> states{"active",
+                                                          "idle",
+                                                          "idle in transaction",
+                                                          "idle in transaction (aborted)",
+                                                          "fastpath function call",
+                                                          "disabled",
+                                                          "unknown"};
   std::array<double, states.size()> counts{};
 
   [[nodiscard]] double total() const;
@@ -31,8 +35,8 @@ struct Sessions {
 /// Everything known; what could not be learned is absent.
 struct Facts {
   std::string version;  // "15.18"; empty: unknown
-  /// "pgbouncer": the process announced at login is not the one that answers, which is how PgBouncer
-  /// and those made like it pool; "none": it is; "unknown": nobody could tell.
+  /// "pgbouncer": the process announced at login is not the one that answers, which is how
+  /// PgBouncer and those made like it pool; "none": it is; "unknown": nobody could tell.
   std::string_view pooler = "unknown";
   std::optional<bool> in_recovery;
   /// Absent on a primary, and on a replica that has nothing to measure it by.

@@ -17,8 +17,8 @@ constexpr int sha256_bytes = 32;
 /// PostgreSQL's default is 4,096.
 constexpr int scram_iterations_max = 600'000;
 
-/// RFC 5802, Hi(). One entry per thread, that is per check: a server keeps its salt, and 4,096 HMACs
-/// are most of what a login costs.
+/// RFC 5802, Hi(). One entry per thread, that is per check: a server keeps its salt, and 4,096
+/// HMACs are most of what a login costs.
 struct SaltedPassword {
   std::string password;
   std::string salt;
@@ -69,8 +69,8 @@ extern "C" int vitals_libpq_salted_password(const char* password, int /*hash_typ
 namespace vitals {
 
 LibraryVersion libpq_version() {
-  static const std::string version = std::to_string(PQlibVersion() / 10'000) + "." +
-                                     std::to_string(PQlibVersion() % 10'000);
+  static const std::string version =
+      std::to_string(PQlibVersion() / 10'000) + "." + std::to_string(PQlibVersion() % 10'000);
   return {"libpq", version};
 }
 

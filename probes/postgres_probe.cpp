@@ -22,10 +22,11 @@ constexpr std::array settings_of_kind{
                 .required = true,
                 .secret = true,
                 .url = true},
-    SettingSpec{.name = "query",
-                .type = SettingType::text,
-                .fallback = "SELECT 1",
-                .doc = "what is asked, in a transaction of its own; any answer without an error passes"},
+    SettingSpec{
+        .name = "query",
+        .type = SettingType::text,
+        .fallback = "SELECT 1",
+        .doc = "what is asked, in a transaction of its own; any answer without an error passes"},
     SettingSpec{.name = "expect_role",
                 .type = SettingType::choice,
                 .fallback = "any",
@@ -111,8 +112,8 @@ class PostgresProbe final : public Probe {
     deadline_ = attempt.deadline;
     phases_ = {};
     saturated_.clear();
-    const bool fresh = !kept_ || !options_.keep || fresh_next_ ||
-                       ++since_fresh_ >= options_.fresh_every;
+    const bool fresh =
+        !kept_ || !options_.keep || fresh_next_ || ++since_fresh_ >= options_.fresh_every;
     const auto failed = fresh ? try_fresh() : try_kept();
     auto result = failed ? net::to_result(failed->failure) : judge();
     result.phases = phases_;
@@ -228,7 +229,8 @@ class PostgresProbe final : public Probe {
     const bool ours = asks_role() && replies == role_reply && failed.sqlstate.starts_with("42");
     if (ours) {
       failed.failure.reason = Reason::internal;
-      failed.failure.detail += "; this server can't tell its role or lag: remove expect_role and max_lag";
+      failed.failure.detail +=
+          "; this server can't tell its role or lag: remove expect_role and max_lag";
     }
     return failed;
   }
@@ -268,8 +270,8 @@ class PostgresProbe final : public Probe {
   void look_deeper(Connection& connection) {
     const auto share = deadline_.at_most(left(deadline_) / 2);
     const auto limit = left(share) - std::min(server_reserve, left(share) / 5);
-    const auto sql = begin(limit) + std::string(role_statement) + std::string(depth_statements) +
-                     "COMMIT";
+    const auto sql =
+        begin(limit) + std::string(role_statement) + std::string(depth_statements) + "COMMIT";
     const auto answer = connection.ask(sql, share);
     looked_ = Clock::now();
     depth_due_ = false;
@@ -313,15 +315,15 @@ class PostgresProbe final : public Probe {
         return warned(Reason::replication, "lag unknown: nothing streams and nothing was replayed");
       }
       if (*facts_.lag_seconds > limit) {
-        return warned(Reason::replication, "lag " + in_seconds(*facts_.lag_seconds) + " > " +
-                                               in_seconds(limit));
+        return warned(Reason::replication,
+                      "lag " + in_seconds(*facts_.lag_seconds) + " > " + in_seconds(limit));
       }
     }
     if (crowded()) {
-      return warned(Reason::saturated,
-                    std::to_string(std::lround(facts_.sessions->total())) + " of " +
-                        std::to_string(std::lround(*facts_.connections_usable)) +
-                        " connection slots used");
+      return warned(Reason::saturated, std::to_string(std::lround(facts_.sessions->total())) +
+                                           " of " +
+                                           std::to_string(std::lround(*facts_.connections_usable)) +
+                                           " connection slots used");
     }
     return passed(describe());
   }
@@ -353,12 +355,14 @@ void read_write_check(Settings& settings, Options& options) {
   if (name.empty()) return;
   const auto table = quoted_table(name);
   if (!table) {
-    settings.complain("write_check", "not a table name; write table or schema.table, without quotes");
+    settings.complain("write_check",
+                      "not a table name; write table or schema.table, without quotes");
     return;
   }
   // Doubled quotes are all that a literal needs under standard_conforming_strings.
   options.upsert = "INSERT INTO " + *table + " (check_name, written_at) VALUES ('" +
-                   settings.check_name() + "', now()) ON CONFLICT (check_name) DO UPDATE SET"
+                   settings.check_name() +
+                   "', now()) ON CONFLICT (check_name) DO UPDATE SET"
                    " written_at = excluded.written_at;";
   options.create = "CREATE TABLE IF NOT EXISTS " + *table +
                    " (check_name text PRIMARY KEY, written_at timestamptz);";

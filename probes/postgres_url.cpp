@@ -85,7 +85,8 @@ bool is_choice(std::string_view choices, std::string_view value) {
 
 std::string joined(std::string_view choices) {
   std::string text(choices);
-  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos;) text.replace(at, 1, ", ");
+  for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos;)
+    text.replace(at, 1, ", ");
   return text;
 }
 
@@ -248,8 +249,10 @@ Result<std::uint16_t> read_port(const std::string& text) {
   unsigned port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (error != std::errc() || end != text.data() + text.size() || port == 0 || port > 65'535) {
-    return Error{"the port is not a number from 1 to 65535 (is a '/', '?', '#' or '@' of the "
-                 "password written as %2F, %3F, %23, %40?); " + std::string(form)};
+    return Error{
+        "the port is not a number from 1 to 65535 (is a '/', '?', '#' or '@' of the "
+        "password written as %2F, %3F, %23, %40?); " +
+        std::string(form)};
   }
   return static_cast<std::uint16_t>(port);
 }
@@ -266,7 +269,8 @@ Result<std::vector<Server>> read_servers(Parameters& parameters) {
     return Error{"'hostaddr' and 'host' name different numbers of hosts; give one for each"};
   }
   if (port_list.size() != 1 && port_list.size() != host_list.size()) {
-    return Error{"'port' and 'host' have different numbers of entries; give one port or one for each"};
+    return Error{
+        "'port' and 'host' have different numbers of entries; give one port or one for each"};
   }
   std::vector<Server> servers;
   for (std::size_t i = 0; i < host_list.size(); ++i) {

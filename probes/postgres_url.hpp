@@ -25,7 +25,8 @@ enum class SessionAttrs { any, read_write, read_only, primary, standby, prefer_s
 
 /// One of the hosts of a URL.
 struct Server {
-  std::string host;  // a name, a numeric address, or the directory of a Unix socket ("/run/…", "@…")
+  std::string
+      host;  // a name, a numeric address, or the directory of a Unix socket ("/run/…", "@…")
   std::string hostaddr;  // numeric; empty: `host` is resolved
   std::uint16_t port = default_port;
 

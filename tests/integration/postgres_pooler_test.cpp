@@ -35,7 +35,8 @@ std::vector<Process> fill_pool(const PgBouncerServer& pooler, const std::string&
 }  // namespace
 
 TEST_SUITE("postgres") {
-  TEST_CASE("postgres: through PgBouncer it passes, says so, and leaks nothing to the next client") {
+  TEST_CASE(
+      "postgres: through PgBouncer it passes, says so, and leaks nothing to the next client") {
     PgBouncerServer pooler(database(), {.settings = {{"default_pool_size", "1"}}});
     const auto before = pooler.sql("SHOW statement_timeout").output;
     const auto check = postgres_check(pooler.url(), "expect_role = \"primary\"");
@@ -74,16 +75,16 @@ TEST_SUITE("postgres") {
 
   TEST_CASE("postgres: 08P01 for a user that a trusting PgBouncer does not know is fail(auth)") {
     PgBouncerServer pooler(database(), {.settings = {{"auth_type", "trust"}}});
-    expect_fail(ask(postgres_check(url_of(pooler, "nobody", "x", "app"))), Reason::auth,
-                "08P01 ");
+    expect_fail(ask(postgres_check(url_of(pooler, "nobody", "x", "app"))), Reason::auth, "08P01 ");
   }
 
   TEST_CASE("postgres: 08P01 no more connections allowed is fail(saturated)") {
     PgBouncerServer pooler(database(), {.settings = {{"max_client_conn", "1"}}});
     const auto session = pooler.session("SELECT pg_sleep(61)");
     REQUIRE(eventually([&] {
-      return database().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
-                            " '%pg_sleep(61)%' AND pid <> pg_backend_pid()") == "1";
+      return database().sql(
+                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
+                 " '%pg_sleep(61)%' AND pid <> pg_backend_pid()") == "1";
     }));
     expect_fail(ask(postgres_check(pooler.url())), Reason::saturated,
                 "08P01 no more connections allowed");

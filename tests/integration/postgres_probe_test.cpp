@@ -34,8 +34,8 @@ bool nobody_left(const PostgresServer& server) {
   return eventually([&] { return server.our_sessions() == 0; });
 }
 
-/// Few slots, 3 of them reserved. Who logs in is read from the log: a superuser who asks for it would
-/// take a slot himself at the wrong moment.
+/// Few slots, 3 of them reserved. Who logs in is read from the log: a superuser who asks for it
+/// would take a slot himself at the wrong moment.
 PostgresOptions few_slots() {
   return {.settings = {{"max_connections", "5"}, {"log_connections", "on"}}};
 }
@@ -57,9 +57,8 @@ struct Pair {
   }
   void wait_until_replayed() {
     const auto lsn = primary.sql("SELECT pg_current_wal_lsn()");
-    REQUIRE(eventually([&] {
-      return replica->sql("SELECT pg_last_wal_replay_lsn() >= '" + lsn + "'") == "t";
-    }));
+    REQUIRE(eventually(
+        [&] { return replica->sql("SELECT pg_last_wal_replay_lsn() >= '" + lsn + "'") == "t"; }));
   }
   PostgresServer primary;
   std::unique_ptr<PostgresServer> replica;
@@ -113,7 +112,8 @@ TEST_SUITE("postgres") {
     CHECK(nobody_left(shared()));
   }
 
-  TEST_CASE("postgres: every fresh_every-th attempt takes a new connection in the old one's place") {
+  TEST_CASE(
+      "postgres: every fresh_every-th attempt takes a new connection in the old one's place") {
     const auto check = postgres_check(shared().url(), "fresh_every = 3");
     std::vector<bool> fresh;
     for (int i = 0; i < 7; ++i) fresh.push_back(ask(check).phases.get(Phase::auth).has_value());
@@ -139,8 +139,9 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: a kept connection that was terminated is tried again, afresh") {
     const auto check = postgres_check(shared().url());
     expect_pass(ask(check));
-    shared().sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                 " WHERE application_name = 'vitals'");
+    shared().sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'vitals'");
     const auto result = ask(check);
     expect_pass(result);
     CHECK(result.phases.get(Phase::auth).has_value());
@@ -176,8 +177,9 @@ TEST_SUITE("postgres") {
     const auto check = postgres_check(server.url());
     const auto session = server.session("SELECT pg_sleep(60)");
     REQUIRE(eventually([&] {
-      return server.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'"
-                        " AND state = 'active'") == "1";
+      return server.sql(
+                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)'"
+                 " AND state = 'active'") == "1";
     }));
     server.begin_stop("smart");
     REQUIRE(eventually([&] { return ask(check).outcome == Outcome::fail; }));
@@ -185,8 +187,8 @@ TEST_SUITE("postgres") {
   }
 
   TEST_CASE("postgres: 57P01 on a fresh connection is fail(starting)") {
-    const auto check = postgres_check(
-        shared().url(), "query = \"SELECT pg_terminate_backend(pg_backend_pid())\"");
+    const auto check =
+        postgres_check(shared().url(), "query = \"SELECT pg_terminate_backend(pg_backend_pid())\"");
     expect_fail(ask(check), Reason::starting, "57P01 terminating connection");
   }
 
@@ -196,8 +198,9 @@ TEST_SUITE("postgres") {
     ProbeResult result;
     std::thread asking([&] { result = ask(check, Duration(9'000)); });
     const bool asked = eventually([&] {
-      return server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vitals'"
-                        " AND query LIKE '%pg_sleep%'") == "1";
+      return server.sql(
+                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vitals'"
+                 " AND query LIKE '%pg_sleep%'") == "1";
     });
     const auto victim = server.session("SELECT pg_sleep(61)");
     std::string pid;
@@ -237,8 +240,9 @@ TEST_SUITE("postgres") {
     CHECK(full.detail.find("kept connection still answers") != std::string::npos);
     CHECK(measured(full, "postgres_connections_max") == 5);
     expect_warn(ask(check), Reason::saturated);  // fresh again, though not due
-    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
-               " AND application_name = 'test'");
+    server.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+        " AND application_name = 'test'");
     REQUIRE(session.wait(std::chrono::seconds(10)).has_value());
     CHECK(eventually([&] { return ask(check).outcome == Outcome::pass; }));
     expect_pass(ask(check));
@@ -253,8 +257,9 @@ TEST_SUITE("postgres") {
     sessions.push_back(server.session("SELECT pg_sleep(60)", app_user));
     REQUIRE(came_in(server, 1));
     expect_warn(ask(check), Reason::saturated);
-    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-               " WHERE application_name = 'vitals'");
+    server.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'vitals'");
     sessions.push_back(server.session("SELECT pg_sleep(60)", app_user));
     REQUIRE(came_in(server, 2));
     expect_fail(ask(check), Reason::saturated, "53300");
@@ -323,8 +328,7 @@ TEST_SUITE("postgres") {
     PostgresServer primary;
     const auto replica = PostgresServer::replica_of(primary);
     primary.sql("CREATE TABLE t (i int)");
-    REQUIRE(eventually(
-        [&] { return replica->sql("SELECT to_regclass('t') IS NOT NULL") == "t"; }));
+    REQUIRE(eventually([&] { return replica->sql("SELECT to_regclass('t') IS NOT NULL") == "t"; }));
     replica->sql("ALTER SYSTEM SET recovery_min_apply_delay = '1h'");
     replica->sql("SELECT pg_reload_conf()");
     REQUIRE(eventually([&] { return replica->sql("SHOW recovery_min_apply_delay") == "1h"; }));
@@ -342,8 +346,7 @@ TEST_SUITE("postgres") {
     PostgresServer primary;
     const auto replica = PostgresServer::replica_of(primary);
     primary.sql("CREATE TABLE t (i int)");
-    REQUIRE(eventually(
-        [&] { return replica->sql("SELECT to_regclass('t') IS NOT NULL") == "t"; }));
+    REQUIRE(eventually([&] { return replica->sql("SELECT to_regclass('t') IS NOT NULL") == "t"; }));
     const auto check = postgres_check(replica->url(), "max_lag = \"200ms\"");
     REQUIRE(eventually([&] { return ask(check).outcome == Outcome::pass; }));
     primary.stop("immediate");
@@ -351,7 +354,8 @@ TEST_SUITE("postgres") {
     expect_warn(ask(check), Reason::replication, "lag ");
   }
 
-  TEST_CASE("postgres: used slots above connections_warn are warn(saturated), until they are free") {
+  TEST_CASE(
+      "postgres: used slots above connections_warn are warn(saturated), until they are free") {
     PostgresServer server({.settings = {{"max_connections", "8"}}});  // 5 for ordinary roles
     const auto check = postgres_check(server.url(), "connections_warn = 0.5");
     expect_pass(ask(check));
@@ -361,19 +365,22 @@ TEST_SUITE("postgres") {
       return server.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'") == "3";
     }));
     expect_pass(ask(check));  // depth is looked at each depth_interval only
-    const auto again = postgres_check(server.url(), "connections_warn = 0.5\ndepth_interval = \"1ms\"");
+    const auto again =
+        postgres_check(server.url(), "connections_warn = 0.5\ndepth_interval = \"1ms\"");
     REQUIRE(eventually([&] { return ask(again).outcome == Outcome::warn; }));
     expect_warn(ask(again), Reason::saturated, "4 of 5 connection slots used");
     const auto rarely = postgres_check(server.url(), "connections_warn = 0.5");
     expect_warn(ask(rarely), Reason::saturated, "5 of 5");
-    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE"
-               " '%pg_sleep%' AND pid <> pg_backend_pid()");
+    server.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE"
+        " '%pg_sleep%' AND pid <> pg_backend_pid()");
     // While it is crowded each attempt looks again: no waiting for the next depth.
     CHECK(eventually([&] { return ask(again).outcome == Outcome::warn; }));
     CHECK(measured(ask(rarely), "postgres_connections_max") == 8);
   }
 
-  TEST_CASE("postgres: a slow query ends by the limit we set: fail(timeout), stopped on the server") {
+  TEST_CASE(
+      "postgres: a slow query ends by the limit we set: fail(timeout), stopped on the server") {
     const auto check = postgres_check(shared().url(), "query = \"SELECT pg_sleep(30)\"");
     expect_fail(ask_until_deadline(check, Duration(500)), Reason::timeout, "57014");
     CHECK(shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
@@ -386,8 +393,9 @@ TEST_SUITE("postgres") {
     expect_fail(ask_until_deadline(check, Duration(500)), Reason::timeout, "no answer");
     CHECK(eventually(
         [&] {
-          return shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
-                              " '%pg_sleep(31)%' AND pid <> pg_backend_pid()") == "0";
+          return shared().sql(
+                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
+                     " '%pg_sleep(31)%' AND pid <> pg_backend_pid()") == "0";
         },
         std::chrono::seconds(3)));
     CHECK(shared().log().find("canceling statement due to user request") != std::string::npos);
@@ -397,9 +405,10 @@ TEST_SUITE("postgres") {
     const auto check = postgres_check(shared().url(), "query = \"SELECT pg_sleep(32)\"");
     std::thread operator_at_work([&] {
       eventually([&] {
-        return shared().sql("SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE"
-                            " query LIKE '%pg_sleep(32)%' AND state = 'active'"
-                            " AND pid <> pg_backend_pid()") != "0";
+        return shared().sql(
+                   "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE"
+                   " query LIKE '%pg_sleep(32)%' AND state = 'active'"
+                   " AND pid <> pg_backend_pid()") != "0";
       });
     });
     const auto result = ask(check, Duration(10'000));
@@ -407,10 +416,12 @@ TEST_SUITE("postgres") {
     expect_fail(result, Reason::assertion, "57014");
   }
 
-  TEST_CASE("postgres: any other SQLSTATE of the query is fail(assertion), and leaves nothing open") {
+  TEST_CASE(
+      "postgres: any other SQLSTATE of the query is fail(assertion), and leaves nothing open") {
     const auto check = postgres_check(shared().url(), "query = \"SELECT 1/0\"");
     expect_fail(ask(check), Reason::assertion, "22012 division by zero");
-    expect_fail(ask(postgres_check(shared().url(), "query = \"SELEC\"")), Reason::assertion, "42601");
+    expect_fail(ask(postgres_check(shared().url(), "query = \"SELEC\"")), Reason::assertion,
+                "42601");
     expect_fail(ask(postgres_check(shared().url(), "query = \"SELECT * FROM nope\"")),
                 Reason::assertion, "42P01");
     CHECK(shared().sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'vitals'"
@@ -420,18 +431,20 @@ TEST_SUITE("postgres") {
   }
 
   TEST_CASE("postgres: an error on a kept connection rolls back and keeps it") {
-    shared().sql("DROP TABLE IF EXISTS gate; CREATE TABLE gate (i int);"
-                 " GRANT SELECT ON gate TO app");
+    shared().sql(
+        "DROP TABLE IF EXISTS gate; CREATE TABLE gate (i int);"
+        " GRANT SELECT ON gate TO app");
     const auto check = postgres_check(shared().url(), "query = \"SELECT * FROM gate\"");
     expect_pass(ask(check));
-    const auto pid = shared().sql(
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'vitals'");
+    const auto pid =
+        shared().sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'vitals'");
     shared().sql("REVOKE SELECT ON gate FROM app");
     expect_fail(ask(check), Reason::assertion, "42501");
     CHECK(shared().sql("SELECT state FROM pg_stat_activity WHERE pid = " + pid) == "idle");
     shared().sql("GRANT SELECT ON gate TO app");
     expect_pass(ask(check));
-    CHECK(shared().sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'vitals'") == pid);
+    CHECK(shared().sql("SELECT pid FROM pg_stat_activity WHERE application_name = 'vitals'") ==
+          pid);
   }
 
   TEST_CASE("postgres: a huge answer is fail(too_large), not a huge agent") {
@@ -459,8 +472,9 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: facts that a role may not see are absent or unknown, and fail nothing") {
     const auto session = shared().session("BEGIN; SELECT pg_sleep(33)");
     REQUIRE(eventually([&] {
-      return shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(33)%'"
-                          " AND pid <> pg_backend_pid()") == "1";
+      return shared().sql(
+                 "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(33)%'"
+                 " AND pid <> pg_backend_pid()") == "1";
     }));
     const auto poor = ask(postgres_check(shared().url()));
     expect_pass(poor);
@@ -481,7 +495,8 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: a file with a URL is read again for each new connection") {
     const TempDir folder;
     const auto file = folder.write("url", url_of("app", "old-Secret-1", "app") + "\n");
-    const auto check = make_check("kind = \"postgres\"\nurl = { file = \"" + file.string() + "\" }");
+    const auto check =
+        make_check("kind = \"postgres\"\nurl = { file = \"" + file.string() + "\" }");
     expect_fail(ask(check), Reason::auth);
     folder.write("url", shared().url() + "\n");
     expect_pass(ask(check));
@@ -522,8 +537,9 @@ TEST_SUITE("postgres") {
     const auto check = postgres_check(shared().url(), "query = \"SELECT pg_sleep(34)\"");
     std::thread interrupter([&] {
       eventually([&] {
-        return shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
-                            " '%pg_sleep(34)%' AND pid <> pg_backend_pid()") == "1";
+        return shared().sql(
+                   "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
+                   " '%pg_sleep(34)%' AND pid <> pg_backend_pid()") == "1";
       });
       CHECK(write(write_end.get(), "x", 1) == 1);
     });
@@ -532,7 +548,8 @@ TEST_SUITE("postgres") {
     const auto took = Clock::now() - start;
     interrupter.join();
     CHECK(took < std::chrono::seconds(15));
-    shared().sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                 " WHERE application_name = 'vitals'");
+    shared().sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'vitals'");
   }
 }

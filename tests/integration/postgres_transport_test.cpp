@@ -119,8 +119,8 @@ PostgresServer& secure() {
 }
 std::string verified(const PostgresServer& server, const std::string& host = "localhost") {
   return "postgres://" + std::string(app_user) + ":" + app_password + "@" + host + ":" +
-         std::to_string(server.port()) + "/app?sslmode=verify-full&sslrootcert=" +
-         authority().ca_file().string();
+         std::to_string(server.port()) +
+         "/app?sslmode=verify-full&sslrootcert=" + authority().ca_file().string();
 }
 
 /// Variables set for as long as it lives.
@@ -157,8 +157,8 @@ TEST_SUITE("postgres") {
     expect_fail(ask(postgres_check(url)), Reason::tls_verify);
     PostgresServer elsewhere(with_tls(authority().other_host()));
     expect_fail(ask(postgres_check(verified(elsewhere))), Reason::tls_verify, "localhost");
-    const auto ca_only = elsewhere.url("sslmode=verify-ca&sslrootcert=" +
-                                       authority().ca_file().string());
+    const auto ca_only =
+        elsewhere.url("sslmode=verify-ca&sslrootcert=" + authority().ca_file().string());
     expect_pass(ask(postgres_check(ca_only)));
   }
 
@@ -181,14 +181,14 @@ TEST_SUITE("postgres") {
                 Reason::internal, "/no/such.pem");
     const TempDir folder;
     const auto empty = folder.write("empty.pem", "");
-    expect_fail(ask(postgres_check(secure().url("sslmode=verify-full&sslrootcert=" +
-                                                empty.string()))),
-                Reason::internal, "sslrootcert");
+    expect_fail(
+        ask(postgres_check(secure().url("sslmode=verify-full&sslrootcert=" + empty.string()))),
+        Reason::internal, "sslrootcert");
   }
 
   TEST_CASE("postgres: sslrootcert=system trusts what SSL_CERT_FILE names") {
-    const auto url = "postgres://" + std::string(app_user) + ":" + app_password + "@localhost:" +
-                     std::to_string(secure().port()) + "/app?sslmode=verify-full";
+    const auto url = "postgres://" + std::string(app_user) + ":" + app_password +
+                     "@localhost:" + std::to_string(secure().port()) + "/app?sslmode=verify-full";
     {
       const Variables trust({{"SSL_CERT_FILE", authority().ca_file().string()}});
       expect_pass(ask(postgres_check(url)));
@@ -211,18 +211,25 @@ TEST_SUITE("postgres") {
 
   TEST_CASE("postgres: only user, database and application_name are sent at startup") {
     // PGTZ, PGDATESTYLE and PGGEQO go into libpq's startup message whatever its caller says.
-    const Variables app({{"PGTZ", "UTC"}, {"PGDATESTYLE", "ISO"}, {"PGGEQO", "on"},
-                           {"PGOPTIONS", "-c geqo=off"}, {"PGAPPNAME", "other"},
-                           {"PGCLIENTENCODING", "LATIN1"}, {"PGSERVICE", "none-such"},
-                           {"PGUSER", "other"}, {"PGDATABASE", "other"}, {"PGSSLMODE", "require"},
-                           {"PGHOSTADDR", "127.0.0.9"}, {"PGPASSWORD", "other"},
-                           {"PGTARGETSESSIONATTRS", "standby"}, {"PGREQUIREAUTH", "gss"}});
+    const Variables app({{"PGTZ", "UTC"},
+                         {"PGDATESTYLE", "ISO"},
+                         {"PGGEQO", "on"},
+                         {"PGOPTIONS", "-c geqo=off"},
+                         {"PGAPPNAME", "other"},
+                         {"PGCLIENTENCODING", "LATIN1"},
+                         {"PGSERVICE", "none-such"},
+                         {"PGUSER", "other"},
+                         {"PGDATABASE", "other"},
+                         {"PGSSLMODE", "require"},
+                         {"PGHOSTADDR", "127.0.0.9"},
+                         {"PGPASSWORD", "other"},
+                         {"PGTARGETSESSIONATTRS", "standby"},
+                         {"PGREQUIREAUTH", "gss"}});
     const OneAnswer server("");
     expect_fail(ask(postgres_check(server.url())), Reason::reset);
     const auto heard = server.heard();
     using namespace std::string_literals;
-    CHECK(heard.substr(4) ==
-          "\0\3\0\0user\0u\0database\0d\0application_name\0vitals\0\0"s);
+    CHECK(heard.substr(4) == "\0\3\0\0user\0u\0database\0d\0application_name\0vitals\0\0"s);
     expect_pass(ask(postgres_check(secure().url("sslmode=disable"))));
   }
 
@@ -260,7 +267,8 @@ TEST_SUITE("postgres") {
     expect_fail(ask(postgres_check(empty.url())), Reason::protocol);
   }
 
-  TEST_CASE("postgres: an ErrorResponse without terminator is fail(protocol), or reset at hang-up") {
+  TEST_CASE(
+      "postgres: an ErrorResponse without terminator is fail(protocol), or reset at hang-up") {
     const OneAnswer server(message('E', "SFATAL"), OneAnswer::Then::hold);
     expect_fail(ask(postgres_check(server.url())), Reason::protocol);
     auto cut = error_fields({{'S', "FATAL"}, {'C', "28000"}, {'M', "no"}});
@@ -289,8 +297,8 @@ TEST_SUITE("postgres") {
 
   TEST_CASE("postgres: garbage after the login is fail(protocol)") {
     using namespace std::string_literals;
-    const auto login = message('R', "\0\0\0\0"s) + message('K', "\0\0\0\1\0\0\0\2"s) +
-                       message('Z', "I");
+    const auto login =
+        message('R', "\0\0\0\0"s) + message('K', "\0\0\0\1\0\0\0\2"s) + message('Z', "I");
     const OneAnswer server(login + "garbage, and more of it", OneAnswer::Then::hold);
     const auto result = ask(postgres_check(server.url()), Duration(500));
     CHECK(result.outcome == Outcome::fail);
@@ -307,11 +315,11 @@ TEST_SUITE("postgres") {
   }
 
   TEST_CASE("postgres: Supavisor's words are understood") {
-    const OneAnswer tenant(error_fields(
-        {{'S', "FATAL"}, {'C', "XX000"}, {'M', "Tenant or user not found"}}));
+    const OneAnswer tenant(
+        error_fields({{'S', "FATAL"}, {'C', "XX000"}, {'M', "Tenant or user not found"}}));
     expect_fail(ask(postgres_check(tenant.url())), Reason::auth);
-    const OneAnswer full(error_fields(
-        {{'S', "FATAL"}, {'C', "XX000"}, {'M', "Max client connections reached"}}));
+    const OneAnswer full(
+        error_fields({{'S', "FATAL"}, {'C', "XX000"}, {'M', "Max client connections reached"}}));
     expect_fail(ask(postgres_check(full.url())), Reason::saturated);
   }
 
@@ -350,9 +358,9 @@ TEST_SUITE("postgres") {
     PostgresServer primary;
     const auto replica = PostgresServer::replica_of(primary);
     const auto url = [&](const std::string& attrs) {
-      return "postgres://" + std::string(app_user) + ":" + app_password + "@127.0.0.1:" +
-             std::to_string(replica->port()) + ",127.0.0.1:" + std::to_string(primary.port()) +
-             "/app?target_session_attrs=" + attrs;
+      return "postgres://" + std::string(app_user) + ":" + app_password +
+             "@127.0.0.1:" + std::to_string(replica->port()) +
+             ",127.0.0.1:" + std::to_string(primary.port()) + "/app?target_session_attrs=" + attrs;
     };
     const auto recovering = [&](const std::string& attrs) {
       const auto result = ask(postgres_check(url(attrs)));
@@ -379,11 +387,12 @@ TEST_SUITE("postgres") {
 
   TEST_CASE("postgres: a Unix socket needs neither name nor port") {
     PostgresServer& server = secure();
-    const auto check = postgres_check("host=" + server.socket_folder() + " port=" +
-                                      std::to_string(server.port()) + " user=app dbname=app");
+    const auto check =
+        postgres_check("host=" + server.socket_folder() + " port=" + std::to_string(server.port()) +
+                       " user=app dbname=app");
     expect_pass(ask(check));
-    CHECK(check.spec->target == "unix:" + server.socket_folder() + "/.s.PGSQL." +
-                                    std::to_string(server.port()));
+    CHECK(check.spec->target ==
+          "unix:" + server.socket_folder() + "/.s.PGSQL." + std::to_string(server.port()));
     expect_fail(ask(postgres_check("host=/no/such/folder user=app")), Reason::refused);
   }
 }

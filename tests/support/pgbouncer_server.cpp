@@ -24,7 +24,8 @@ PgBouncerServer::PgBouncerServer(const PostgresServer& server, PgBouncerOptions 
   };
   for (const auto& [name, value] : options.settings) settings[name] = value;
   std::ostringstream lines;
-  lines << "[databases]\napp = host=127.0.0.1 port=" << server.port() << " dbname=app\n[pgbouncer]\n";
+  lines << "[databases]\napp = host=127.0.0.1 port=" << server.port()
+        << " dbname=app\n[pgbouncer]\n";
   for (const auto& [name, value] : settings) lines << name << " = " << value << "\n";
   folder_.write("pgbouncer.ini", lines.str());
   start();
@@ -37,9 +38,8 @@ PgBouncerServer::~PgBouncerServer() {
 }
 
 void PgBouncerServer::start() {
-  process_ = std::make_unique<Process>(
-      Command{.argv = {"pgbouncer", (folder_.path() / "pgbouncer.ini").string()},
-              .user = "postgres"});
+  process_ = std::make_unique<Process>(Command{
+      .argv = {"pgbouncer", (folder_.path() / "pgbouncer.ini").string()}, .user = "postgres"});
   const bool up = eventually([&] { return accepts_tcp(port_) || !process_->running(); });
   if (!up || !process_->running()) throw std::runtime_error("pgbouncer does not start: " + log());
 }
@@ -57,8 +57,9 @@ void PgBouncerServer::thaw() {
 }
 
 std::string PgBouncerServer::url(const std::string& parameters) const {
-  return std::string("postgres://") + app_user + ":" + app_password + "@127.0.0.1:" +
-         std::to_string(port_) + "/" + app_user + (parameters.empty() ? "" : "?" + parameters);
+  return std::string("postgres://") + app_user + ":" + app_password +
+         "@127.0.0.1:" + std::to_string(port_) + "/" + app_user +
+         (parameters.empty() ? "" : "?" + parameters);
 }
 
 Command PgBouncerServer::psql(const std::string& statement) const {

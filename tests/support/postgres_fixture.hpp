@@ -22,9 +22,7 @@ inline void expect(const ProbeResult& result, Outcome outcome, Reason reason,
   CHECK(result.detail.find(in_detail) != std::string::npos);
 }
 
-inline void expect_pass(const ProbeResult& result) {
-  expect(result, Outcome::pass, Reason::none);
-}
+inline void expect_pass(const ProbeResult& result) { expect(result, Outcome::pass, Reason::none); }
 
 inline void expect_fail(const ProbeResult& result, Reason reason,
                         const std::string& in_detail = {}) {

@@ -179,8 +179,9 @@ void PostgresServer::thaw() {
 }
 
 std::string PostgresServer::url(const std::string& parameters) const {
-  return std::string("postgres://") + app_user + ":" + app_password + "@127.0.0.1:" +
-         std::to_string(port_) + "/" + app_user + (parameters.empty() ? "" : "?" + parameters);
+  return std::string("postgres://") + app_user + ":" + app_password +
+         "@127.0.0.1:" + std::to_string(port_) + "/" + app_user +
+         (parameters.empty() ? "" : "?" + parameters);
 }
 
 Command PostgresServer::psql(const std::string& statement, const std::string& database,

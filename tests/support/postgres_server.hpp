@@ -25,7 +25,8 @@ struct PostgresOptions {
   bool start = true;
 };
 
-/// One server (initdb once per test process, then copies). Thaws and ends everything on destruction.
+/// One server (initdb once per test process, then copies). Thaws and ends everything on
+/// destruction.
 class PostgresServer {
  public:
   explicit PostgresServer(PostgresOptions options = {});
