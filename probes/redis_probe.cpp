@@ -24,9 +24,9 @@ using redis::Answers;
 using redis::Command;
 using redis::Connection;
 using redis::ErrorKind;
-using redis::RedisExchange;
 using redis::ExpectedRole;
 using redis::Info;
+using redis::RedisExchange;
 using redis::Reply;
 using redis::Server;
 
@@ -129,13 +129,18 @@ struct Question {
   std::optional<Reply> Answers::*reply;
 };
 
+/// One command, or none without a password.
+std::vector<Command> auth_commands(const Server& server) {
+  if (server.password.empty()) return {};
+  // Without a user the old form, which servers before ACLs know too.
+  if (server.user.empty()) return {{"AUTH", server.password}};
+  return {{"AUTH", server.user, server.password}};
+}
+
 std::vector<Question> login_questions(const Server& server) {
   std::vector<Question> questions;
-  if (!server.password.empty()) {
-    // Without a user the old form, which servers before ACLs know too.
-    Command auth = server.user.empty() ? Command{"AUTH", server.password}
-                                       : Command{"AUTH", server.user, server.password};
-    questions.push_back({std::move(auth), &Answers::login});
+  for (const Command& auth : auth_commands(server)) {
+    questions.push_back({auth, &Answers::login});
   }
   if (server.database != 0) {
     questions.push_back({{"SELECT", std::to_string(server.database)}, &Answers::select});
@@ -270,10 +275,11 @@ RedisProbe::Try RedisProbe::try_once(const Attempt& attempt) {
 
   Try tried;
   if (exchange.failure) {
-    forget_depth();
     connection_.reset();
     tried.result = judge_broken(exchange);
     tried.lost = exchange.failure->reason == Reason::reset;
+    // Providers reset what was idle; that alone is not worth another INFO.
+    if (fresh || !tried.lost) forget_depth();
   } else {
     Answers answers;
     for (std::size_t i = 0; i < asked.size(); ++i) answers.*asked[i].reply = exchange.replies[i];
@@ -382,7 +388,7 @@ std::optional<ProbeResult> RedisProbe::try_pubsub(const Deadline& deadline) {
     return failed(stream.error().reason, "second connection: " + stream.error().detail);
   }
   Connection subscriber(std::move(stream).value());
-  const std::vector<Command> login = commands_of(login_questions(server_));
+  const std::vector<Command> login = auth_commands(server_);  // channels know no database
   return redis::round_trip({.publisher = *connection_,
                             .subscriber = subscriber,
                             .login = login,
