@@ -155,7 +155,7 @@ TEST_CASE("serve: runs in a root with nothing in it, as nobody, and says what is
              "[server]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n" + quick +
                  check("app", "http", app.url("/")) +
                  check("named", "http", "http://localhost:" + std::to_string(app.port()) + "/") +
-                 check("https", "http", "https://127.0.0.1:1/", "timeout = \"300ms\"\n"));
+                 check("https", "http", "https://127.0.0.1:" + std::to_string(app.port()) + "/"));
   Process agent({{"chroot", "--userspec=65534:65534", root.path().string(), "/vitals", "serve",
                   "--config", "/vitals.toml"},
                  {},
