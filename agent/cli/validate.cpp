@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "agent/cli/commands.hpp"
+#include "agent/config/quantity.hpp"
 
 namespace vitals::cli {
 
@@ -20,10 +21,10 @@ int validate(const Arguments& arguments) {
               count == 1 ? "" : "s");
   for (const ConfiguredCheck& check : config.value().checks) {
     const CheckSpec& spec = *check.spec;
-    std::printf("  %s: %s, %s, %s, every %lldms, worst-case detection %.1fs\n", spec.name.c_str(),
+    std::printf("  %s: %s, %s, %s, every %s, worst-case detection %.1fs\n", spec.name.c_str(),
                 std::string(spec.kind->name).c_str(), std::string(to_label(spec.impact)).c_str(),
                 std::string(to_label(spec.scope)).c_str(),
-                static_cast<long long>(spec.interval.count()),
+                config::format_duration(spec.interval).c_str(),
                 std::chrono::duration<double>(spec.worst_case_detection()).count());
   }
   for (const std::string& remark : config.value().remarks) {

@@ -120,9 +120,10 @@ class Discovery {
       }
       return;
     }
+    // No mistake: an app may well use the REST endpoint alone, and must start.
     if (rest) {
-      mistakes_.add(at("UPSTASH_REDIS_REST_URL"), {},
-                    std::string(rest_endpoint_sentence) + "; set that one");
+      found_.remarks.push_back("UPSTASH_REDIS_REST_URL is ignored: " +
+                               std::string(rest_endpoint_sentence) + "; set that one for a check");
     }
   }
 

@@ -106,8 +106,12 @@ TEST_CASE("environment: the REST endpoint is no Redis URL, and is told which one
         Lines{"environment: REDIS_URL: " + reason});
   CHECK(mistakes({{"VALKEY_URL", "HTTPS://x.upstash.io"}}) ==
         Lines{"environment: VALKEY_URL: " + reason});
-  CHECK(mistakes({{"UPSTASH_REDIS_REST_URL", "https://x.upstash.io"}}) ==
-        Lines{"environment: UPSTASH_REDIS_REST_URL: " + reason + "; set that one"});
+  // An app that uses the REST endpoint alone must still start.
+  const auto alone = load_text(std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x.upstash.io"}});
+  REQUIRE(alone.ok());
+  CHECK(alone.value().config.checks.empty());
+  CHECK(alone.value().config.remarks == Lines{"UPSTASH_REDIS_REST_URL is ignored: " + reason +
+                                              "; set that one for a check"});
   const auto both = load_text(
       std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x"}, {"REDIS_URL", "rediss://x"}});
   REQUIRE(both.ok());
