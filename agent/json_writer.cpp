@@ -1,6 +1,7 @@
 // JSON as text: indentation, commas and escaping.
 #include "agent/json_writer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -37,6 +38,12 @@ std::size_t sequence_length(std::string_view text) {
   return overlong || surrogate || beyond ? 0 : length;
 }
 
+/// Stands for itself in a JSON string.
+bool is_plain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
 void append_control(std::string& out, unsigned char byte) {
   constexpr std::string_view digits = "0123456789abcdef";
   out += "\\u00";
@@ -49,6 +56,11 @@ void append_control(std::string& out, unsigned char byte) {
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
+    const auto plain =
+        static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) break;
     const auto byte = static_cast<unsigned char>(text.front());
     std::size_t length = 1;
     if (byte == '"' || byte == '\\') {

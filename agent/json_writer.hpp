@@ -12,8 +12,7 @@ namespace vitals {
 void append_json_string(std::string& out, std::string_view text);
 
 /// A document in the making, two-space indented. Calls must nest as the JSON does; inside arrays
-/// the key is empty. Our documents are small and of fixed shape: this is a fifth of the time of
-/// building a tree first, and no tree.
+/// the key is empty. Documents of fixed shape need no tree: nlohmann's costs four times the CPU.
 class JsonWriter {
  public:
   void begin_object(std::string_view key = {}) { open(key, '{'); }

@@ -125,7 +125,9 @@ class Sink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> 
 
 /// A logfmt value: bare when no reader could misread it, else in quotes.
 void append_logfmt(std::string& out, std::string_view value) {
-  const auto special = [](char c) { return c <= ' ' || c == '"' || c == '=' || c == '\\'; };
+  const auto special = [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\';
+  };
   if (!value.empty() && std::ranges::none_of(value, special)) {
     out.append(value);
     return;

@@ -16,7 +16,7 @@ enum class ExpositionFormat { prometheus, openmetrics };
 /// help may hold any bytes but must be valid UTF-8 (Prometheus refuses the whole page otherwise);
 /// names are the caller's to get right.
 ///
-/// prometheus-cpp's own TextSerializer knows no OpenMetrics and costs four times as much CPU (it
+/// prometheus-cpp's own TextSerializer knows no OpenMetrics and costs three times as much CPU (it
 /// goes through iostream and snprintf): tests/unit/exposition_test.cpp holds us to its answers.
 class Exposition {
  public:

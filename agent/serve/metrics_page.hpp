@@ -64,7 +64,7 @@ void add_kind_families(Exposition& page, const MetricsInput& input);
 }
 /// The last attempt passed or warned; false before there was one.
 [[nodiscard]] inline bool succeeded(const CheckState& state) {
-  return state.last && state.last->result.outcome != Outcome::fail;
+  return state.last && !state.last->result.undecided && state.last->result.outcome != Outcome::fail;
 }
 
 }  // namespace vitals

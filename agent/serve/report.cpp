@@ -34,7 +34,7 @@ std::string blame(const CheckView& check, Instant now) {
     if (!detail.empty()) text += ')';
   }
   if (check.judgement.status == Status::unknown) {
-    return check.state.ever_finished ? text + ", no status yet" : text;
+    return reason != Reason::none ? text + ", no status yet" : text;
   }
   return text + " for " + lasted(since_when(check, now), now);
 }

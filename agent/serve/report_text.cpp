@@ -29,12 +29,13 @@ struct Groups {
   Group warn{"warn", ", "};
   Group unknown{"unknown", " "};
   Group pass{"pass", " "};
+  Group waiting{"unknown", " "};  // heartbeats before the first, checks that a reload added
   Group info{"info", ", "};
   Group suppressed{"suppressed", ", "};
   Group muted{"muted", " "};
 
-  [[nodiscard]] std::array<const Group*, 7> in_order() const {
-    return {&fail, &warn, &unknown, &pass, &info, &suppressed, &muted};
+  [[nodiscard]] std::array<const Group*, 8> in_order() const {
+    return {&fail, &warn, &unknown, &pass, &waiting, &info, &suppressed, &muted};
   }
 };
 
@@ -69,7 +70,7 @@ void sort_in(Groups& groups, const CheckView& check, Instant now) {
       groups.warn.entries.push_back(with_reason(check));
       return;
     case Status::unknown:
-      groups.unknown.entries.push_back(name);
+      (judgement.counts ? groups.unknown : groups.waiting).entries.push_back(name);
       return;
     case Status::pass:
       groups.pass.entries.push_back(name);

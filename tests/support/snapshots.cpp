@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 
+#include "agent/serve/metrics.hpp"
 #include "agent/verdict/health_state.hpp"
 
 namespace vitals::test {
@@ -235,6 +236,26 @@ Snapshot unknown_snapshot() {
   });
   snapshot.startup_latched = false;
   return snapshot;
+}
+
+std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
+                         const std::set<Exporter>& compat) {
+  HttpStats http;
+  http.requests = {{{"health", 200}, 12}, {{"health", 503}, 0}, {{"metrics", 200}, 3}};
+  http.durations["health"].observe(0.0002, request_bounds);
+  http.durations["metrics"].observe(0.0004, request_bounds);
+  http.connections = 2;
+  DelayHistogram delays;
+  delays.observe(0.0007, delay_bounds);
+  const AgentUsage usage{.cpu_seconds = 1.25,
+                         .resident_bytes = 6'291'456,
+                         .open_fds = 17,
+                         .threads = 8,
+                         .start_time_seconds = 1'766'015'999.99};
+  const BuildFacts build{"0.1.0", "0123abc", "OpenSSL 3.5.0"};
+  const Judgement judgement = judge(snapshot, at(seconds).mono);
+  return render_metrics({snapshot, judgement, http, usage, delays, compat, at(seconds), build},
+                        openmetrics);
 }
 
 }  // namespace vitals::test

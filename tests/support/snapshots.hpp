@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,5 +62,9 @@ Snapshot healthy_snapshot();
 Snapshot failing_snapshot();
 /// db has failed twice of the three times it takes; app and cache pass.
 Snapshot unknown_snapshot();
+
+/// The metrics page of a snapshot with fixed values beside it: usage, requests, delays, build.
+std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
+                         const std::set<Exporter>& compat = {});
 
 }  // namespace vitals::test

@@ -62,10 +62,10 @@ TEST_SUITE("report") {
   }
 
   TEST_CASE("report: the JSON document is the golden one, keys in the contract's order") {
-    check_golden("health_failing.json", render(failing_snapshot()).json);
-    check_golden("health_healthy.json", render(healthy_snapshot()).json);
-    check_golden("health_start.json", render(start_snapshot(), 3).json);
-    check_golden("health_unknown.json", render(unknown_snapshot()).json);
+    CHECK(golden_difference("health_failing.json", render(failing_snapshot()).json) == "");
+    CHECK(golden_difference("health_healthy.json", render(healthy_snapshot()).json) == "");
+    CHECK(golden_difference("health_start.json", render(start_snapshot(), 3).json) == "");
+    CHECK(golden_difference("health_unknown.json", render(unknown_snapshot()).json) == "");
   }
 
   TEST_CASE("report: passing checks say so, an observation replaces the response time") {
@@ -151,6 +151,23 @@ TEST_SUITE("report") {
     CHECK(checks["jobs:responseTime"][0]["muted"] == true);
     CHECK_FALSE(checks["app:responseTime"][0].contains("muted"));
     CHECK_FALSE(checks["app:responseTime"][0].contains("suppressed_by"));
+  }
+
+  TEST_CASE("report: a heartbeat nobody has fed yet is unknown and does not head the line") {
+    static const KindSpec heartbeat{.name = "heartbeat",
+                                    .component_type = "component",
+                                    .doc = "",
+                                    .settings = {},
+                                    .metrics = {},
+                                    .counts_while_unknown = false};
+    Story backup({.name = "backup", .kind = &heartbeat, .impact = Impact::degraded});
+    const Rendered page =
+        render(snapshot_of({plain("app").feed(1200, 1, passed("200")),
+                            backup.feed(1200, 0.01, undecided("no heartbeat yet"))}));
+    CHECK(page.status.status == Status::pass);
+    CHECK(page.line == "pass: app | unknown: backup\n");
+    CHECK(page.text.find("[?] backup: no heartbeat yet (0.01ms)\n") != std::string::npos);
+    CHECK(page.document()["checks"]["backup:responseTime"][0]["output"] == "no heartbeat yet");
   }
 
   TEST_CASE("report: what fails but does not count is no failure of the whole") {
