@@ -277,6 +277,18 @@ TEST_SUITE("postgres") {
     expect_fail(ask(postgres_check(url_of("staff", "pw-staff", "app"))), Reason::auth, "28000");
   }
 
+  TEST_CASE("postgres: a server that wants endless SCRAM computes alone") {
+    // Two billion would be minutes of CPU that no deadline could end; the server computes them as
+    // well when the role is made, so just too many must do.
+    shared().sql("DROP ROLE IF EXISTS miner");
+    shared().sql(
+        "CREATE ROLE miner LOGIN PASSWORD 'SCRAM-SHA-256$600001:MDEyMzQ1Njc4OWFiY2RlZg==$"
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+        "'");
+    const auto check = postgres_check(url_of("miner", "pw", "app"));
+    expect_fail(ask(check), Reason::auth, "more SCRAM iterations");
+  }
+
   TEST_CASE("postgres: a database that is not there is fail(auth) and named") {
     expect_fail(ask(postgres_check(url_of("app", app_password, "nope"))), Reason::auth,
                 "3D000 database \"nope\"");
