@@ -14,8 +14,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
 
 #include "agent/json_writer.hpp"
@@ -56,13 +58,8 @@ class ImpatientWriter {
     struct stat status {};
     if (fstat(descriptor, &status) != 0) return;
     socket_ = S_ISSOCK(status.st_mode);
-    // O_NONBLOCK belongs to the open file description, which we share with the app and the shell.
-    // Opening the pipe or terminal again gives us one of our own.
-    if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-      const std::string path = "/proc/self/fd/" + std::to_string(descriptor);
-      fd_.reset(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    }
-    if (!fd_) fd_.reset(fcntl(descriptor, F_DUPFD_CLOEXEC, 3));
+    pipe_ = S_ISFIFO(status.st_mode);
+    fd_.reset(fcntl(descriptor, F_DUPFD_CLOEXEC, 3));
   }
 
   /// False: not a byte of `line` was or will be written.
@@ -83,14 +80,26 @@ class ImpatientWriter {
   std::size_t write_some(std::string_view bytes) {
     pollfd room{fd_.get(), POLLOUT, 0};
     if (!fd_ || poll(&room, 1, 0) != 1 || (room.revents & POLLOUT) == 0) return 0;
-    const ssize_t written =
-        socket_ ? send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                : ::write(fd_.get(), bytes.data(), bytes.size());
+    const ssize_t written = write_now(bytes);
     return written > 0 ? static_cast<std::size_t>(written) : 0;
+  }
+
+  /// O_NONBLOCK belongs to the open file description, which we share with the app and the shell, so
+  /// each call says for itself that it won't wait. Where it can't (pipes before Linux 6.4, files,
+  /// terminals), poll has just said that there is room for a line.
+  [[nodiscard]] ssize_t write_now(std::string_view bytes) const {
+    if (socket_) return send(fd_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (pipe_) {
+      const iovec piece{const_cast<char*>(bytes.data()), bytes.size()};
+      const ssize_t written = pwritev2(fd_.get(), &piece, 1, -1, RWF_NOWAIT);
+      if (written >= 0 || errno != EOPNOTSUPP) return written;
+    }
+    return ::write(fd_.get(), bytes.data(), bytes.size());
   }
 
   Fd fd_;
   bool socket_ = false;
+  bool pipe_ = false;
   std::string rest_;
 };
 

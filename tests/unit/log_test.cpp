@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <regex>
 #include <sstream>
@@ -32,6 +34,9 @@ class Pipe {
   }
   [[nodiscard]] int writing_end() const { return write_.get(); }
   void close_reading_end() { read_.reset(); }
+
+  /// Blocks until there is something.
+  ssize_t take(char* buffer, std::size_t size) const { return read(read_.get(), buffer, size); }
 
   /// What is in the pipe now.
   [[nodiscard]] std::string drain() const {
@@ -194,6 +199,45 @@ TEST_SUITE("log") {
     log.line(LogLevel::info, "again");
     CHECK(lines_of(pipe.drain()).size() == 1);
     CHECK(log.lost() == 100);
+  }
+
+  TEST_CASE("log: a pipe that others fill at the same moment never holds a writer up") {
+    const Pipe pipe;
+    const iovec byte{const_cast<char*>("x"), 1};
+    if (pwritev2(pipe.writing_end(), &byte, 1, -1, RWF_NOWAIT) < 0 && errno == EOPNOTSUPP) {
+      MESSAGE("skipped: pipes of this kernel know no RWF_NOWAIT (Linux 6.4)");
+      return;
+    }
+    Log log(logfmt, pipe.writing_end());
+    std::atomic<bool> done{false};
+    // Like the app: writes to the same pipe through a description of its own, whenever it can.
+    std::thread app([&] {
+      const std::string path = "/proc/self/fd/" + std::to_string(pipe.writing_end());
+      const Fd end(open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+      const std::string line(4096, 'x');
+      while (!done) static_cast<void>(::write(end.get(), line.data(), line.size()));
+    });
+    std::atomic<int> lines{0};
+    std::thread agent([&] {
+      for (; !done; ++lines) log.line(LogLevel::info, "line");
+    });
+    int stuck = 0;
+    std::array<char, 4096> page{};
+    const auto end = Clock::now() + std::chrono::seconds(2);
+    while (Clock::now() < end && stuck == 0) {
+      // Both race for the room this makes. A log that then waits for more of it stands still.
+      static_cast<void>(pipe.take(page.data(), page.size()));
+      const int seen = lines;
+      const auto limit = Clock::now() + std::chrono::seconds(2);
+      while (lines < seen + 2 && Clock::now() < limit) std::this_thread::yield();
+      if (lines < seen + 2) ++stuck;
+    }
+    CHECK(stuck == 0);
+    done = true;
+    app.join();
+    for (const int last = lines; lines == last && stuck > 0;) static_cast<void>(pipe.drain());
+    agent.join();
+    CHECK(log.lost() > 0);
   }
 
   TEST_CASE("log: a full socket tears no line either") {
