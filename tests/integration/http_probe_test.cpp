@@ -120,7 +120,8 @@ class Nginx {
                                     folder + "/pid;\nevents {}\nhttp {\naccess_log off;\n" +
                                     temporary + "server {\n" + listen + locations + "\n}\n}\n");
     process_.emplace(Command{.argv = {"nginx", "-p", folder, "-c", folder + "/nginx.conf"}});
-    REQUIRE(eventually([&] { return accepts_tcp(port_); }));
+    // Written when all of its sockets listen.
+    REQUIRE(eventually([&] { return std::filesystem::exists(folder_.path() / "pid"); }));
   }
   [[nodiscard]] std::string url(const std::string& path) const {
     return "http://127.0.0.1:" + std::to_string(port_) + path;
