@@ -16,12 +16,14 @@ set(VITALS_DEPENDENCIES "${prefix}")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   "${CMAKE_SOURCE_DIR}/cmake/deps.sh" "${prefix}/versions.txt")
 
-# libpq reads PG* variables behind its caller's back, and lets a server choose how long a login
-# computes: both are replaced by functions of ours (probes/postgres_libpq.cpp). Done here and not in
+# libpq reads PG* variables behind its caller's back, lets a server choose how long a login
+# computes, and does not say why a certificate was refused: these three calls come to functions of
+# ours (probes/postgres_libpq.cpp). Done here and not in
 # deps.sh, because only what links them can link such a libpq.
 set(libpq "${CMAKE_BINARY_DIR}/libpq_of_vitals.a")
 execute_process(COMMAND "${CMAKE_OBJCOPY}" --redefine-sym getenv=vitals_libpq_getenv
   --redefine-sym scram_SaltedPassword=vitals_libpq_salted_password
+  --redefine-sym SSL_free=vitals_libpq_ssl_free
   "${prefix}/lib/libpq.a" "${libpq}" COMMAND_ERROR_IS_FATAL ANY)
 
 find_package(Threads REQUIRED)

@@ -2,7 +2,6 @@
 #include "probes/postgres_connection.hpp"
 
 #include <libpq-fe.h>
-#include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -16,6 +15,7 @@
 #include <random>
 
 #include "probes/postgres_classify.hpp"
+#include "probes/postgres_libpq.hpp"
 #include "probes/tls.hpp"
 #include "probes/trust_store.hpp"
 
@@ -36,11 +36,6 @@ void keep_last_words(void* place, const PGresult* notice) {
   if (sqlstate == nullptr || message == nullptr || std::strncmp(sqlstate, "57P", 3) != 0) return;
   *static_cast<LastWords*>(place) = {sqlstate, message};
 }
-
-struct FreeSsl {
-  void operator()(SSL* ssl) const { SSL_free(ssl); }
-};
-using SslReference = std::unique_ptr<SSL, FreeSsl>;
 
 struct FinishCancel {
   void operator()(PGcancelConn* cancel) const { PQcancelFinish(cancel); }
@@ -169,6 +164,7 @@ class Login {
 
   Result<Connection, Problem> run() {
     if (const auto failed = find_addresses()) return problem(*failed);
+    forget_verify_result();
     const auto begin = Clock::now();
     auto winner = race();
     connected_ = Clock::now();
@@ -318,13 +314,6 @@ class Login {
 
   void note_progress(pg_conn* connection) {
     const auto status = PQstatus(connection);
-    // libpq frees its session when the handshake fails, and only that knows why.
-    if (status == CONNECTION_SSL_STARTUP && !ssl_) {
-      if (auto* ssl = static_cast<SSL*>(PQsslStruct(connection, "OpenSSL")); ssl != nullptr) {
-        SSL_up_ref(ssl);
-        ssl_.reset(ssl);
-      }
-    }
     const bool past_tls = status != CONNECTION_STARTED && status != CONNECTION_MADE &&
                           status != CONNECTION_SSL_STARTUP && status != CONNECTION_BAD;
     if (past_tls && !secured_ && PQsslInUse(connection) != 0) {
@@ -341,7 +330,7 @@ class Login {
       return result;
     }
     if (const auto failure = wrong_role(text)) return problem(*failure);
-    const long verified = ssl_ ? SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+    const long verified = last_verify_result();
     if (verified != X509_V_OK && text.find("certificate verify failed") != std::string::npos) {
       return problem(tls::handshake_failure(verified, 0, server_.host));
     }
@@ -365,7 +354,6 @@ class Login {
   PostgresPollingStatusType wants_ = PGRES_POLLING_WRITING;
   TimePoint connected_{};
   std::optional<TimePoint> secured_;
-  SslReference ssl_;
 };
 
 // ---- replies ------------------------------------------------------------------------------------

@@ -1,7 +1,10 @@
-// What libpq calls instead of its own: two symbols are renamed when it is linked
+// What libpq calls instead of its own: three symbols are renamed when it is linked
 // (cmake/dependencies.cmake), because no option of libpq reaches them.
+#include "probes/postgres_libpq.hpp"
+
 #include <libpq-fe.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 
 #include <array>
 #include <cstdint>
@@ -26,7 +29,16 @@ struct SaltedPassword {
   std::array<std::uint8_t, sha256_bytes> key{};
 };
 
+thread_local long verify_result = X509_V_OK;
+
 }  // namespace
+
+/// libpq's SSL_free: the last moment at which somebody knows why a handshake failed.
+extern "C" void vitals_libpq_ssl_free(SSL* ssl);
+extern "C" void vitals_libpq_ssl_free(SSL* ssl) {
+  if (ssl != nullptr) verify_result = SSL_get_verify_result(ssl);
+  SSL_free(ssl);
+}
 
 /// libpq's getenv. PG* variables are the app's, not ours, and some (PGTZ, PGSERVICE) could not be
 /// overruled by keywords. The home folder is one without files: asking the system for it would load
@@ -67,6 +79,9 @@ extern "C" int vitals_libpq_salted_password(const char* password, int /*hash_typ
 }
 
 namespace vitals {
+
+long last_verify_result() { return verify_result; }
+void forget_verify_result() { verify_result = X509_V_OK; }
 
 LibraryVersion libpq_version() {
   static const std::string version =
