@@ -576,6 +576,5 @@ void initialise_http() {
   VITALS_ASSERT(code == CURLE_OK);
 }
 
-LibraryVersion curl_version() { return {"libcurl", curl_version_info(CURLVERSION_NOW)->version}; }
 
 }  // namespace vitals

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <string>
 
-#include "probes/libraries.hpp"
 
 namespace {
 
@@ -82,11 +81,5 @@ namespace vitals {
 
 long last_verify_result() { return verify_result; }
 void forget_verify_result() { verify_result = X509_V_OK; }
-
-LibraryVersion libpq_version() {
-  static const std::string version =
-      std::to_string(PQlibVersion() / 10'000) + "." + std::to_string(PQlibVersion() % 10'000);
-  return {"libpq", version};
-}
 
 }  // namespace vitals

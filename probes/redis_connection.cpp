@@ -12,7 +12,6 @@
 
 #include <vitals/assert.hpp>
 
-#include "probes/libraries.hpp"
 
 namespace vitals::redis {
 namespace {
@@ -209,14 +208,3 @@ bool Connection::quiet() {
 }
 
 }  // namespace vitals::redis
-
-namespace vitals {
-
-LibraryVersion hiredis_version() {
-  static const std::string version = std::to_string(HIREDIS_MAJOR) + "." +
-                                     std::to_string(HIREDIS_MINOR) + "." +
-                                     std::to_string(HIREDIS_PATCH);
-  return {"hiredis", version};
-}
-
-}  // namespace vitals

@@ -8,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "probes/libraries.hpp"
 
 namespace vitals {
 namespace {
@@ -138,16 +137,6 @@ Result<Matcher> Matcher::parse(std::string_view text) {
 Match Matcher::find_in(std::string_view subject) const {
   if (pattern_) return pattern_->matches(subject);
   return subject.find(substring_) != std::string_view::npos ? Match::yes : Match::no;
-}
-
-LibraryVersion regex_version() {
-  static const std::string version = [] {
-    std::array<PCRE2_UCHAR, 64> buffer{};
-    pcre2_config(PCRE2_CONFIG_VERSION, buffer.data());
-    const std::string text(reinterpret_cast<const char*>(buffer.data()));
-    return text.substr(0, text.find(' '));  // "10.46 2025-08-27"
-  }();
-  return {"PCRE2", version};
 }
 
 }  // namespace vitals

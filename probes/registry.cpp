@@ -1,4 +1,4 @@
-// Makes the list of kinds.hpp into a table, and gathers what the probes' libraries want and are.
+// Makes the list of kinds.hpp into a table, and initialises the libraries of the probes.
 #include "probes/registry.hpp"
 
 #include <array>
@@ -32,12 +32,6 @@ void initialise_probe_libraries() {
   initialise_tls();
   initialise_resolver();
   initialise_http();
-}
-
-std::span<const LibraryVersion> library_versions() {
-  static const std::array versions{tls_version(),   curl_version(),    resolver_version(),
-                                   libpq_version(), hiredis_version(), regex_version()};
-  return versions;
 }
 
 }  // namespace vitals

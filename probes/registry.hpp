@@ -18,11 +18,4 @@ namespace vitals {
 /// libraries that ask for that. Cheap enough to come after the listener is up (about 1 ms).
 void initialise_probe_libraries();
 
-/// "OpenSSL 3.5.0", "libcurl 8.14.1", …: versions of the libraries inside, for `vitals version`.
-struct LibraryVersion {
-  std::string_view name;
-  std::string_view version;
-};
-[[nodiscard]] std::span<const LibraryVersion> library_versions();
-
 }  // namespace vitals

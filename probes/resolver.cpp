@@ -545,6 +545,4 @@ void initialise_resolver() {
   VITALS_ASSERT(status == ARES_SUCCESS);
 }
 
-LibraryVersion resolver_version() { return {"c-ares", ares_version(nullptr)}; }
-
 }  // namespace vitals

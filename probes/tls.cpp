@@ -566,6 +566,5 @@ void initialise_tls() {
   VITALS_ASSERT(done == 1);
 }
 
-LibraryVersion tls_version() { return {"OpenSSL", OpenSSL_version(OPENSSL_VERSION_STRING)}; }
 
 }  // namespace vitals

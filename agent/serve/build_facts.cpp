@@ -1,5 +1,4 @@
 // What this binary says of itself in vitals_build_info.
-#include "probes/registry.hpp"
 #include "vitals_build_info.hpp"
 
 #include "agent/serve/metrics.hpp"
@@ -11,9 +10,8 @@ BuildFacts gather() {
   BuildFacts facts;
   facts.version = build_info::version();
   facts.revision = build_info::revision();
-  for (const LibraryVersion& library : library_versions()) {
-    if (library.name != "OpenSSL") continue;
-    facts.tls = std::string(library.name) + " " + std::string(library.version);
+  for (const build_info::Library& library : build_info::libraries()) {
+    if (library.name == "openssl") facts.tls = "OpenSSL " + std::string(library.version);
   }
   return facts;
 }
