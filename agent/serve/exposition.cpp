@@ -5,6 +5,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -53,14 +54,16 @@ bool append_decimal(std::string& out, double value, int digits, double scale) {
   return true;
 }
 
+/// `quotes`: escape those too.
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
-  for (std::size_t start = 0;;) {
-    const auto end = text.find_first_of(quotes ? "\\\n\"" : "\\\n", start);
-    out.append(text.substr(start, end - start));
-    if (end == std::string_view::npos) return;
+  const auto special = [quotes](char c) { return c == '\\' || c == '\n' || (quotes && c == '"'); };
+  for (auto at = text.begin(); at != text.end();) {
+    const auto next = std::find_if(at, text.end(), special);
+    out.append(at, next);
+    if (next == text.end()) return;
     out += '\\';
-    out += text[end] == '\n' ? 'n' : text[end];
-    start = end + 1;
+    out += *next == '\n' ? 'n' : *next;
+    at = next + 1;
   }
 }
 
@@ -166,22 +169,28 @@ void append_number(std::string& out, double value) {
 
 void Exposition::add(const MetricFamily& family) {
   if (family.metric.empty()) return;
+  begin(family);
+  for (const ClientMetric& metric : family.metric) sample(family, metric);
+}
+
+void Exposition::begin(const MetricFamily& family) {
   const std::string_view name = family_name(family, format_);
   page_.append("# HELP ").append(name).append(" ");
   append_escaped(page_, family.help, format_ == ExpositionFormat::openmetrics);
   page_.append("\n# TYPE ").append(name).append(" ").append(type_name(family.type)).append("\n");
-  for (const ClientMetric& metric : family.metric) {
-    if (family.type == prometheus::MetricType::Histogram) {
-      append_histogram(page_, family, metric, format_);
-      continue;
-    }
-    page_.append(family.name);
-    append_labels(page_, metric, {});
-    page_ += ' ';
-    const bool counter = family.type == prometheus::MetricType::Counter;
-    append_number(page_, counter ? metric.counter.value : metric.gauge.value);
-    page_ += '\n';
+}
+
+void Exposition::sample(const MetricFamily& family, const ClientMetric& metric) {
+  if (family.type == prometheus::MetricType::Histogram) {
+    append_histogram(page_, family, metric, format_);
+    return;
   }
+  page_.append(family.name);
+  append_labels(page_, metric, {});
+  page_ += ' ';
+  const bool counter = family.type == prometheus::MetricType::Counter;
+  append_number(page_, counter ? metric.counter.value : metric.gauge.value);
+  page_ += '\n';
 }
 
 std::string Exposition::finish() && {

@@ -3,11 +3,17 @@
 
 #include <prometheus/metric_family.h>
 
+#include <limits>
+
 #include "agent/serve/metrics_page.hpp"
 #include "agent/serve/report.hpp"
 
 namespace vitals {
 namespace {
+
+/// What a page and each check on it usually need.
+constexpr std::size_t page_bytes = 16 * 1024;
+constexpr std::size_t check_bytes = 4 * 1024;
 
 prometheus::MetricType library_type(FamilyType type) {
   switch (type) {
@@ -22,10 +28,12 @@ prometheus::MetricType library_type(FamilyType type) {
   return prometheus::MetricType::Untyped;
 }
 
+/// Keeps the memory of the labels before: thousands of samples, no allocation for most.
 void set_labels(prometheus::ClientMetric& metric, std::span<const MetricLabel> labels) {
-  metric.label.reserve(labels.size());
-  for (const auto& [name, value] : labels) {
-    metric.label.push_back({std::string(name), std::string(value)});
+  metric.label.resize(labels.size());
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    metric.label[i].name.assign(labels[i].name);
+    metric.label[i].value.assign(labels[i].value);
   }
 }
 
@@ -124,40 +132,55 @@ void add_agent(Exposition& page, const AgentUsage& usage) {
 
 }  // namespace
 
+struct Family::Parts {
+  prometheus::MetricFamily family;
+  prometheus::ClientMetric metric;  // used again for each sample
+  bool begun = false;
+};
+
 Family::Family(Exposition& page, FamilyType type, std::string_view name, std::string_view help)
-    : page_(page), type_(type), family_(std::make_unique<prometheus::MetricFamily>()) {
-  family_->name = name;
-  family_->help = help;
-  family_->type = library_type(type);
+    : page_(page), type_(type), parts_(std::make_unique<Parts>()) {
+  parts_->family.name = name;
+  parts_->family.help = help;
+  parts_->family.type = library_type(type);
 }
 
-Family::~Family() { page_.add(*family_); }
+Family::~Family() = default;
+
+void Family::write() {
+  if (!parts_->begun) page_.begin(parts_->family);
+  parts_->begun = true;
+  page_.sample(parts_->family, parts_->metric);
+}
 
 void Family::add(std::span<const MetricLabel> labels, double value) {
   VITALS_ASSERT(type_ != FamilyType::histogram);
-  auto& metric = family_->metric.emplace_back();
+  prometheus::ClientMetric& metric = parts_->metric;
   set_labels(metric, labels);
   (type_ == FamilyType::counter ? metric.counter.value : metric.gauge.value) = value;
+  write();
 }
 
 void Family::add_histogram(MetricLabels labels, std::span<const std::uint64_t> counts, double sum,
                            std::span<const double> bounds) {
   VITALS_ASSERT(type_ == FamilyType::histogram && counts.size() == bounds.size() + 1);
-  auto& metric = family_->metric.emplace_back();
-  set_labels(metric, std::span(labels.begin(), labels.size()));
-  auto& histogram = metric.histogram;
-  histogram.bucket.reserve(counts.size());
+  set_labels(parts_->metric, std::span(labels.begin(), labels.size()));
+  auto& histogram = parts_->metric.histogram;
+  histogram.bucket.resize(counts.size());
+  histogram.sample_count = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     histogram.sample_count += counts[i];
     const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
-    histogram.bucket.push_back({histogram.sample_count, bound});
+    histogram.bucket[i] = {histogram.sample_count, bound};
   }
   histogram.sample_sum = sum;
+  write();
 }
 
 std::string render_metrics(const MetricsInput& input, bool openmetrics) {
   VITALS_ASSERT(input.judgement.checks.size() == input.snapshot.checks.size());
   Exposition page(openmetrics ? ExpositionFormat::openmetrics : ExpositionFormat::prometheus);
+  page.reserve(page_bytes + check_bytes * input.snapshot.checks.size());
   add_process(page, input);
   add_verdict(page, input);
   add_check_families(page, input);

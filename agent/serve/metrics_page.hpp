@@ -21,7 +21,8 @@ using MetricLabels = std::initializer_list<MetricLabel>;
 
 enum class FamilyType { gauge, counter, histogram };
 
-/// One metric family under construction; writes itself to the page at the end of its life.
+/// One metric family: its samples go to the page as they are added, so one family has to end
+/// before the next one begins. Without samples it leaves no trace.
 class Family {
  public:
   Family(Exposition& page, FamilyType type, std::string_view name, std::string_view help);
@@ -42,10 +43,12 @@ class Family {
  private:
   void add_histogram(MetricLabels labels, std::span<const std::uint64_t> counts, double sum,
                      std::span<const double> bounds);
+  void write();
 
+  struct Parts;  // prometheus-cpp's types
   Exposition& page_;
   FamilyType type_;
-  std::unique_ptr<prometheus::MetricFamily> family_;
+  std::unique_ptr<Parts> parts_;
 };
 
 /// Families labelled by check, from thresholds and counters.
