@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <exception>
 
 #include "tests/bench/bench.hpp"
@@ -51,7 +52,7 @@ double milliseconds(Elapsed time) {
 double percentile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   const auto last = static_cast<double>(values.size() - 1);
-  const auto place = values.begin() + static_cast<std::ptrdiff_t>(last * share + 0.5);
+  const auto place = values.begin() + std::lround(last * share);
   std::nth_element(values.begin(), place, values.end());
   return *place;
 }

@@ -68,7 +68,7 @@ std::vector<Row> measure_startup(Context& context) {
   const double ours = median_of_starts(vitals(servers.ten_checks()), rounds);
   return {at_most("exec to the first answer on /health, median", startup_goal, ours,
                   listed({figure(redis_exporter(servers.redis().url())),
-                          figure(blackbox_exporter(servers.nginx())), figure(haproxy())}))};
+                          figure(blackbox_exporter(servers.nginx()))}))};
 }
 
 }  // namespace vitals::bench
