@@ -7,6 +7,7 @@
 
 int main(int argc, char** argv) {
   using namespace vitals::cli;
+  forbid_cores();
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const auto parsed = parse_arguments(words);
   if (!parsed) {

@@ -94,6 +94,7 @@ class HttpProbe final : public Probe {
   [[nodiscard]] bool followable(const ExchangeAnswer& answer) const;
   [[nodiscard]] ProbeResult judge(const ExchangeAnswer& answer) const;
   [[nodiscard]] ProbeResult judge_body(const ExchangeAnswer& answer) const;
+  [[nodiscard]] std::string shown_body(std::string_view body, SecretSet::Ending ending) const;
   [[nodiscard]] std::optional<std::size_t> body_wanted(int status) const;
   void remember_peer(const ExchangeAnswer& answer, Journey& journey);
   [[nodiscard]] ProbeResult travel(const Attempt& attempt, const LiveRequest& live,
@@ -260,24 +261,31 @@ ProbeResult HttpProbe::judge(const ExchangeAnswer& answer) const {
   if (is_redirect(answer.status)) {
     std::string detail = shown_status(answer) + expected;
     if (const auto location = http::find_header(answer.head, "Location")) {
-      detail += ": leads to " + std::string(location->substr(0, location->find('?')));
+      // A '?' may be part of a secret, so not before that is gone.
+      const auto shown = settings_.scrub(*location, SecretSet::Ending::whole);
+      detail += ": leads to " + shown.substr(0, shown.find('?'));
       if (settings_.follow == 0) detail += " (follow = 0)";
     }
     return failed(Reason::redirect, std::move(detail));
   }
   auto detail = shown_status(answer) + expected;
   const bool whole = !answer.body_cut && !answer.failure;
-  if (const auto text = http::readable_text(answer.body, !whole); !text.empty()) {
-    detail += ": " + text;
-  }
+  const auto ending = whole ? SecretSet::Ending::whole : SecretSet::Ending::cut;
+  if (const auto text = shown_body(answer.body, ending); !text.empty()) detail += ": " + text;
   return failed(Reason::status, std::move(detail));
+}
+
+/// What people get to see of a body. Taking out tags would take a secret with a '<' in it apart.
+std::string HttpProbe::shown_body(std::string_view body, SecretSet::Ending ending) const {
+  return http::readable_text(settings_.scrub(body, ending), ending == SecretSet::Ending::cut);
 }
 
 ProbeResult HttpProbe::judge_body(const ExchangeAnswer& answer) const {
   const auto status = std::to_string(answer.status);
   const auto got = [&] {
-    const auto text = http::readable_text(answer.body.substr(0, failure_body_max),
-                                          answer.body.size() > failure_body_max);
+    const bool whole = answer.body.size() <= failure_body_max;
+    const auto text = shown_body(std::string_view(answer.body).substr(0, failure_body_max),
+                                 whole ? SecretSet::Ending::whole : SecretSet::Ending::cut);
     if (answer.body.empty()) return std::string("; the body is empty");
     return text.empty() ? text : "; got: " + text;
   };

@@ -46,8 +46,16 @@ void hide_url_secrets(std::string_view url, const Sink& add_secret) {
   const auto parsed = net::parse_url(url);
   if (!parsed) return;
   add_secret(parsed.value().password);
-  for (const auto& [name, value] : parsed.value().parameters) {
-    if (value.size() >= query_secret_min || names_a_secret(name)) add_secret(value);
+  // As they are sent, not decoded: a server may say the request line again in base64.
+  std::string_view query = parsed.value().query;
+  while (!query.empty()) {
+    const auto pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const auto equals = std::min(pair.find('='), pair.size());
+    const auto value = pair.substr(std::min(equals + 1, pair.size()));
+    if (value.size() >= query_secret_min || names_a_secret(pair.substr(0, equals))) {
+      add_secret(value);
+    }
   }
 }
 
@@ -447,6 +455,7 @@ Result<Proxy> parse_proxy(std::string_view url) {
 HttpSettings read_http_settings(Settings& settings) {
   HttpSettings result;
   result.add_secret = settings.secret_sink();
+  result.scrub = settings.secret_scrubber();
   read_url(settings, result);
   result.method = settings.choice("method");
   read_headers(settings, result);

@@ -75,6 +75,7 @@ struct HttpSettings {
   /// As read while loading; what is live is read again for each attempt.
   std::optional<Target> target;
   std::function<void(std::string_view)> add_secret;
+  Scrub scrub;
 };
 
 /// Reads everything; mistakes go to `settings`.

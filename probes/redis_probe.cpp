@@ -169,19 +169,12 @@ ProbeResult judge_broken(const RedisExchange& exchange) {
   return failed(failure.reason, failure.detail + "; it had said: " + said);
 }
 
-/// A server may quote what it was sent.
-void hide(std::string& text, const std::string& secret) {
-  if (secret.empty()) return;
-  for (auto at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3)) {
-    text.replace(at, secret.size(), "***");
-  }
-}
-
 // ---- the probe ------------------------------------------------------------------------------
 
 struct Options {
   Text url;
   std::function<void(std::string_view)> secret_sink;
+  Scrub scrub;
   redis::Expectations expectations;
   std::string write_key;  // empty: off
   std::string channel;    // empty: off
@@ -240,7 +233,10 @@ ProbeResult RedisProbe::run(const Attempt& attempt) {
   }
 
   ProbeResult& result = tried.result;
-  if (result.outcome != Outcome::pass) hide(result.detail, server_.password);
+  // A server may quote what it was sent; where that was cut off, a beginning may be left.
+  if (result.outcome != Outcome::pass) {
+    result.detail = options_.scrub(result.detail, SecretSet::Ending::cut);
+  }
   if (peer_) tls::judge_certificate(result, *peer_, tls_.settings(), attempt.now.wall);
   // After a fail the next attempt looks the name up again: a failover may have moved the server.
   if (!options_.keep || result.outcome == Outcome::fail) connection_.reset();
@@ -452,6 +448,7 @@ MadeProbe make(Settings& settings) {
   Options options;
   options.url = settings.live_text("url");
   options.secret_sink = settings.secret_sink();
+  options.scrub = settings.secret_scrubber();
   options.expectations.role = to_expected_role(settings.choice("expect_role"));
   options.expectations.memory_warn = settings.number("memory_warn", {.min = 0, .max = 1});
   options.write_key = settings.text("write_check");

@@ -1,6 +1,8 @@
 // Kind tcp: connects, speaks TLS if told to, sends a text and waits for an expected answer. The
 // smallest probe: copy it to start another.
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +20,8 @@ namespace {
 
 /// The expected text has to come within this much of the answer.
 constexpr std::size_t answer_max = 64 * 1024;
+/// Of what was heard instead.
+constexpr std::size_t start_max = 4 * 1024;
 /// A peer that drips bytes must not make us search the whole answer again for each.
 constexpr Duration search_pause{10};
 
@@ -27,25 +31,47 @@ const std::array<SettingSpec, 4> own_settings{{
      .required = true},
     {.name = "send",
      .type = SettingType::live_text,
-     .doc = "text to send when connected (and after the TLS handshake)"},
+     .doc = "text to send when connected (and after the TLS handshake)",
+     .secret = true},
     {.name = "expect",
      .doc = "substring or /regex/ the answer must contain within its first 64 KiB"},
     {.name = "tls", .type = SettingType::flag, .fallback = "false", .doc = "speak TLS"},
 }};
 
 struct TcpSettings {
+  std::function<void(std::string_view)> add_secret;
+  Scrub scrub;
   net::Endpoint endpoint;
   std::optional<Text> send;
   std::optional<Matcher> expect;
 };
+
+/// A peer may quote a line of what it was sent, or the password of a login line alone.
+void hide_lines(std::string_view text, const std::function<void(std::string_view)>& add_secret) {
+  constexpr std::string_view blanks = " \t\r\n";
+  constexpr std::array<std::string_view, 3> logins{"AUTH", "PASS", "LOGIN"};
+  while (!text.empty()) {
+    auto line = text.substr(0, text.find_first_of("\r\n"));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    add_secret(line);
+    const auto command = line.substr(0, line.find_first_of(blanks));
+    if (std::find(logins.begin(), logins.end(), command) == logins.end()) continue;
+    while (!line.empty()) {
+      line.remove_prefix(std::min(line.find_first_of(blanks), line.size()));
+      line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+      add_secret(line);
+      add_secret(line.substr(0, line.find_first_of(blanks)));
+    }
+  }
+}
 
 std::string quoted(const std::string& text) { return '"' + text.substr(0, 80) + '"'; }
 
 /// Reads until the expected text is there, and why it is not.
 class Listener {
  public:
-  Listener(const net::Stream& stream, const Matcher& expected, const Deadline& deadline)
-      : stream_(stream), expected_(expected), deadline_(deadline) {}
+  Listener(const net::Stream& stream, const TcpSettings& settings, const Deadline& deadline)
+      : stream_(stream), settings_(settings), expected_(*settings.expect), deadline_(deadline) {}
 
   ProbeResult run() {
     while (true) {
@@ -91,11 +117,19 @@ class Listener {
 
   [[nodiscard]] std::string missing(std::string_view where) const {
     std::string text = "no " + expected_.shown() + std::string(where);
-    if (!heard_.empty()) text += ", but " + quoted(heard_);
+    if (!heard_.empty()) text += ", but " + quoted(heard_start());
     return text + std::string(give_up_note(last_match_));
   }
 
+  /// Enough to show, without what the peer repeats of a secret: a cut piece would not be known.
+  [[nodiscard]] std::string heard_start() const {
+    const bool whole = heard_.size() <= start_max;
+    return settings_.scrub(std::string_view(heard_).substr(0, start_max),
+                           whole ? SecretSet::Ending::whole : SecretSet::Ending::cut);
+  }
+
   const net::Stream& stream_;
+  const TcpSettings& settings_;
   const Matcher& expected_;
   const Deadline& deadline_;
   std::string heard_;
@@ -143,13 +177,14 @@ class TcpProbe : public Probe {
     if (settings_.send) {
       const auto text = settings_.send->read();
       if (!text) return internal_error("send: " + text.error().message);
+      hide_lines(text.value(), settings_.add_secret);
       const auto failure = net::write_all(stream, text.value(), deadline);
       phases.set(Phase::request, Clock::now() - begin);
       if (failure) return net::to_result(*failure);
       begin = Clock::now();
     }
     if (!settings_.expect) return passed("connected to " + peer);
-    auto result = Listener(stream, *settings_.expect, deadline).run();
+    auto result = Listener(stream, settings_, deadline).run();
     phases.set(Phase::transfer, Clock::now() - begin);
     return result;
   }
@@ -186,7 +221,13 @@ std::optional<TcpSettings> read_settings(Settings& settings) {
     if (good) read.endpoint = std::move(endpoint).value();
     if (!good) settings.complain("address", "not an address: " + endpoint.error().message);
   }
-  if (settings.has("send")) read.send = settings.live_text("send");
+  read.add_secret = settings.secret_sink();
+  read.scrub = settings.secret_scrubber();
+  if (settings.has("send")) {
+    read.send = settings.live_text("send");
+    // While the config loads, so that these are never dropped.
+    if (const auto text = read.send->read()) hide_lines(text.value(), read.add_secret);
+  }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));
     if (matcher) read.expect = std::move(matcher).value();

@@ -5,6 +5,8 @@
 
 #include <memory>
 
+#include "agent/config/redact.hpp"
+
 namespace vitals::cli {
 namespace {
 
@@ -41,7 +43,8 @@ Result<ClientAnswer> ask_agent(const ClientRequest& request) {
 
   const CURLcode code = curl_easy_perform(curl);
   if (code != CURLE_OK) {
-    return Error{"no agent answers at " + request.url + ": " + curl_easy_strerror(code)};
+    return Error{"no agent answers at " + config::redact_url(request.url) + ": " +
+                 curl_easy_strerror(code)};
   }
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

@@ -19,6 +19,9 @@ int control(const Arguments& arguments);
 int kinds(const Arguments& arguments);
 int version(const Arguments& arguments);
 
+/// The memory of a process that has read a config holds secrets: from here on it ends in no core
+/// file, and nobody but root looks into it.
+void forbid_cores();
 /// The real environment and the file named on the command line.
 [[nodiscard]] ConfigSource config_source(const Arguments& arguments);
 /// Prints every mistake on stderr and says what to do next; returns exit_usage.

@@ -1,4 +1,6 @@
 // What the commands share: where the config comes from, how mistakes are told, exit codes.
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -25,6 +27,12 @@ std::vector<std::string> environment_names() {
 }
 
 }  // namespace
+
+void forbid_cores() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+}
 
 ConfigSource config_source(const Arguments& arguments) {
   return {arguments.config, from_environment, environment_names};

@@ -7,10 +7,12 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
 
 #include "agent/cli/client.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/config/redact.hpp"
 #include "probes/registry.hpp"
 
 namespace vitals::cli {
@@ -55,6 +57,14 @@ Result<Agent> find_agent(const Arguments& arguments) {
   return agent;
 }
 
+/// What is there may be no agent, and repeat what it was asked with.
+std::string without_secrets(const Agent& agent, const std::string& text) {
+  SecretSet secrets;
+  secrets.add(agent.token);
+  for (const auto& secret : config::url_secrets(agent.url)) secrets.add(secret);
+  return secrets.scrub(text);
+}
+
 std::string field(const Json& object, const char* key) {
   const auto found = object.find(key);
   if (found == object.end()) return "";
@@ -68,7 +78,10 @@ struct Row {
 Row row_of(const Json& check) {
   Row row;
   row.status = field(check, "status");
-  row.mark = row.status == "pass" ? "✓" : row.status == "warn" ? "!" : row.status == "fail" ? "✗" : "?";
+  row.mark = row.status == "pass"   ? "✓"
+             : row.status == "warn" ? "!"
+             : row.status == "fail" ? "✗"
+                                    : "?";
   row.name = field(check, "componentId");
   if (check.contains("observedValue")) {
     row.latency = field(check, "observedValue") + " " + field(check, "observedUnit");
@@ -102,7 +115,8 @@ std::string table_of(const Json& document, bool colour) {
   std::vector<Row> rows;
   std::size_t name_width = 0;
   std::size_t latency_width = 0;
-  if (const auto checks = document.find("checks"); checks != document.end() && checks->is_object()) {
+  if (const auto checks = document.find("checks");
+      checks != document.end() && checks->is_object()) {
     for (const auto& [key, entries] : checks->items()) {
       if (!entries.is_array() || entries.empty()) continue;
       rows.push_back(row_of(entries.front()));
@@ -127,13 +141,14 @@ int show_once(const Agent& agent, const Arguments& arguments, bool redraw) {
   if (!answer) return complain(answer.error().message, exit_fail);
   const Json document = Json::parse(answer.value().body, nullptr, false);
   if (document.is_discarded() || !document.contains("status")) {
-    return complain(agent.url + " answers, but not as vitals does (HTTP " +
+    return complain(config::redact_url(agent.url) + " answers, but not as vitals does (HTTP " +
                         std::to_string(answer.value().status) + "); give the agent's URL",
                     exit_fail);
   }
-  const std::string text = json ? document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                                : table_of(document, colour_wanted(STDOUT_FILENO));
-  std::fputs(text.c_str(), stdout);
+  const std::string text = json
+                               ? document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                               : table_of(document, colour_wanted(STDOUT_FILENO));
+  std::fputs(without_secrets(agent, text).c_str(), stdout);
   std::fflush(stdout);
   const std::string status = field(document, "status");
   return exit_code(status == "pass"   ? Status::pass
@@ -170,9 +185,9 @@ int control(const Arguments& arguments) {
   if (!answer) return complain(answer.error().message, exit_fail);
   constexpr int no_content = 204;
   if (answer.value().status == no_content) return exit_ok;
-  return complain(agent.value().url + " refused to " + arguments.command + ": HTTP " +
-                      std::to_string(answer.value().status) + " " +
-                      clean_text(answer.value().body),
+  return complain(config::redact_url(agent.value().url) + " refused to " + arguments.command +
+                      ": HTTP " + std::to_string(answer.value().status) + " " +
+                      clean_text(without_secrets(agent.value(), answer.value().body)),
                   exit_fail);
 }
 

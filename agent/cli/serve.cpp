@@ -1,8 +1,6 @@
 // `vitals serve`: builds every part by hand, then waits for signals.
 #include <malloc.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include <atomic>
 #include <cstdio>
@@ -26,13 +24,10 @@ namespace {
 constexpr Duration stop_limit{1'000};
 constexpr std::time_t summary_every_seconds = 3'600;
 
-/// Memory of a secret must not end in a core file, and 1,000 threads must not each get an arena.
+/// 1,000 threads must not each get an arena.
 void prepare_process() {
   constexpr int arenas_max = 2;
   mallopt(M_ARENA_MAX, arenas_max);
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  prctl(PR_SET_DUMPABLE, 0);
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -140,8 +135,9 @@ class Agent {
                {"checks", std::to_string(config_.checks.size())}});
     if (config_.checks.empty()) {
       log_.line(LogLevel::warn, "nothing to check",
-                {{"detail", "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
-                            "REDIS_URL"}});
+                {{"detail",
+                  "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
+                  "REDIS_URL"}});
     }
     for (const std::string& remark : config_.remarks) {
       log_.line(LogLevel::info, "config", {{"detail", remark}});

@@ -235,6 +235,12 @@ std::function<void(std::string_view value)> CheckSettings::secret_sink() {
   return [secrets = input_.secrets](std::string_view value) { secrets->add(value); };
 }
 
+Scrub CheckSettings::secret_scrubber() {
+  return [secrets = input_.secrets](std::string_view text, SecretSet::Ending ending) {
+    return secrets->scrub(text, ending);
+  };
+}
+
 std::string CheckSettings::hush(std::string_view message) const {
   SecretSet hushed;
   for (const auto& spec : input_.kind.settings) {

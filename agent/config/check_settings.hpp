@@ -44,6 +44,7 @@ class CheckSettings final : public Settings {
   void complain(std::string_view name, std::string message) override;
   void remark(std::string message) override;
   std::function<void(std::string_view value)> secret_sink() override;
+  Scrub secret_scrubber() override;
 
   /// After the factory: complains of required settings that it did not miss itself.
   void finish();

@@ -80,7 +80,8 @@ class Expander {
       return value.value_or("");
     }
     if (!take(":-")) {
-      give_up("'${" + shown + "' must end in '}' or ':-default}'");
+      // Not named: it may be a piece of a secret with a "${" in it.
+      give_up("'${' must end in '}' or ':-default}'; a dollar is written '$$'");
       return {};
     }
     return with_default(value, shown, depth);

@@ -158,11 +158,20 @@ std::string closest_check(const Snapshot& snapshot, std::string_view name) {
   return closest(name, names);
 }
 
+/// [a-z0-9_-]{1,63}
+bool may_be_name(std::string_view name) {
+  constexpr std::size_t name_max = 63;
+  return !name.empty() && name.size() <= name_max &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+         });
+}
+
 /// Names are shown to those alone who may see details.
 std::string unknown_check_sentence(const Snapshot& snapshot, std::string_view name, bool details) {
-  if (!details) return "no such check";
-  constexpr std::size_t name_max = 63;
-  std::string sentence = "no check '" + clean_text(name, name_max) + "'";
+  // What can't be a name is not repeated: somebody may have pasted a secret there.
+  if (!details || !may_be_name(name)) return "no such check";
+  std::string sentence = "no check '" + std::string(name) + "'";
   const auto guess = closest_check(snapshot, name);
   return guess.empty() ? sentence : sentence + "; did you mean '" + guess + "'?";
 }

@@ -8,34 +8,16 @@
 #include <tuple>
 #include <utility>
 
+#include "agent/text/readings.hpp"
+
 namespace vitals {
 namespace {
 
 constexpr std::string_view mask = "***";
 // Shorter values also occur in harmless words.
 constexpr std::size_t anywhere_min = 4;
-constexpr std::string_view unreserved = "-._~";
-// What JavaScript's encodeURI leaves alone beside letters and digits.
-constexpr std::string_view uri_safe = "-._~!*'();/?:@&=+$,#";
-
 bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 bool is_word(char c) { return is_alnum(c) || c == '_'; }
-
-std::string percent_encode(std::string_view value, std::string_view safe, bool upper) {
-  const char* digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
-  std::string out;
-  for (const char c : value) {
-    if (is_alnum(c) || safe.find(c) != std::string_view::npos) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += digits[byte >> 4U];
-    out += digits[byte & 0xFU];
-  }
-  return out;
-}
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -56,31 +38,6 @@ std::string percent_decode(std::string_view value) {
     }
     out += static_cast<char>(high * 16 + low);
     i += 2;
-  }
-  return out;
-}
-
-std::string json_escape(std::string_view value, bool slashes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\' || (slashes && c == '/')) {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else if (c == '\r') {
-      out += "\\r";
-    } else if (c == '\t') {
-      out += "\\t";
-    } else if (byte < 0x20) {
-      out += "\\u00";
-      out += digits[byte >> 4U];
-      out += digits[byte & 0xFU];
-    } else {
-      out += c;
-    }
   }
   return out;
 }
@@ -116,19 +73,10 @@ struct SecretSet::Form {
 
 namespace {
 
+/// Everything else that encoders make of a value is read back where it is looked for.
 template <typename Form>
-void add_encodings(std::string_view value, std::vector<Form>& forms) {
+void add_forms(std::string_view value, std::vector<Form>& forms) {
   forms.push_back({std::string(value), false});
-  for (const bool upper : {true, false}) {
-    forms.push_back({percent_encode(value, unreserved, upper), false});
-    forms.push_back({percent_encode(value, uri_safe, upper), false});
-  }
-  // application/x-www-form-urlencoded writes blanks as '+'.
-  std::string form = percent_encode(value, "-._* ", true);
-  std::replace(form.begin(), form.end(), ' ', '+');
-  forms.push_back({std::move(form), false});
-  forms.push_back({json_escape(value, false), false});
-  forms.push_back({json_escape(value, true), false});
   if (value.size() < anywhere_min) return;
   for (const auto alphabet : {base64_standard, base64_url}) {
     for (std::size_t offset = 0; offset < 3; ++offset) {
@@ -174,9 +122,9 @@ void SecretSet::add(std::string_view value) {
   Secret secret;
   secret.value = value;
   secret.kept = !loaded_;
-  add_encodings(value, secret.forms);
+  add_forms(value, secret.forms);
   const std::string decoded = percent_decode(value);
-  if (decoded != value && !decoded.empty()) add_encodings(decoded, secret.forms);
+  if (decoded != value && !decoded.empty()) add_forms(decoded, secret.forms);
   std::sort(secret.forms.begin(), secret.forms.end(),
             [](const Form& a, const Form& b) { return a.text < b.text; });
   secret.forms.erase(std::unique(secret.forms.begin(), secret.forms.end(),
@@ -189,6 +137,9 @@ void SecretSet::add(std::string_view value) {
     for (const auto& form : each.forms) {
       first_bytes_.set(static_cast<unsigned char>(form.text.front()));
     }
+  }
+  for (const char c : std::string_view("%+\\&")) {
+    first_bytes_.set(static_cast<unsigned char>(c));
   }
 }
 
@@ -206,13 +157,16 @@ void SecretSet::loaded() {
   loaded_ = true;
 }
 
-void SecretSet::mark_locked(std::string_view text, std::size_t begin, std::string& covered) const {
+void SecretSet::mark_locked(std::string_view text, std::size_t begin, Ending ending,
+                            std::string& covered) const {
+  const MatchRules rules{.may_be_cut = ending == Ending::cut, .cut_min = anywhere_min};
   for (const auto& secret : secrets_) {
     for (const auto& form : secret.forms) {
-      if (text[begin] != form.text.front() || !text.substr(begin).starts_with(form.text)) continue;
+      if (text[begin] != form.text.front() && !is_escape(text[begin])) continue;
       std::size_t from = begin;
-      std::size_t end = begin + form.text.size();
-      if (form.text.size() < anywhere_min && !stands_alone(text, from, end)) continue;
+      std::size_t end = match_end(text, begin, form.text, rules);
+      if (end == std::string_view::npos) continue;
+      if (end - from < anywhere_min && !stands_alone(text, from, end)) continue;
       if (form.base64) std::tie(from, end) = widen(text, from, end);
       if (covered.empty()) covered.assign(text.size(), '\0');
       std::fill(covered.begin() + static_cast<std::ptrdiff_t>(from),
@@ -221,13 +175,14 @@ void SecretSet::mark_locked(std::string_view text, std::size_t begin, std::strin
   }
 }
 
-std::string SecretSet::scrub(std::string_view text) const {
+std::string SecretSet::scrub(std::string_view text, Ending ending) const {
   // Empty until the first find: most texts hold no secret and cost one look at each byte.
   std::string covered;
   {
     const std::lock_guard lock(mutex_);
     for (std::size_t i = 0; i < text.size(); ++i) {
-      if (first_bytes_.test(static_cast<unsigned char>(text[i]))) mark_locked(text, i, covered);
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if (first_bytes_.test(byte)) mark_locked(text, i, ending, covered);
     }
   }
   if (covered.empty()) return std::string(text);

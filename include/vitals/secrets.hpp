@@ -23,17 +23,23 @@ class SecretSet {
   SecretSet(const SecretSet&) = delete;
   SecretSet& operator=(const SecretSet&) = delete;
 
-  /// Remembers `value` with the forms it can come back in: as is, URL-encoded (both cases),
-  /// URL-decoded, base64 (standard and URL alphabet, with and without padding, at each of the
-  /// three alignments inside a longer base64 text), JSON-escaped. Empty values are ignored.
+  /// Remembers `value` and what it is when URL-decoded. Empty values are ignored.
   void add(std::string_view value);
 
   /// From now on added values are ones read again from files, and may be dropped.
   void loaded();
 
-  /// `text` with every form of every secret replaced by "***". Values of fewer than four bytes are
-  /// replaced only where they stand alone (not inside a longer word).
-  [[nodiscard]] std::string scrub(std::string_view text) const;
+  /// Whether a text is all of it, or may end in the middle of a secret.
+  enum class Ending { whole, cut };
+
+  /// `text` with every secret replaced by "***", in whatever form it comes back: as is, URL-encoded
+  /// (whatever characters the encoder spares, also twice), JSON- or backslash-escaped, as HTML,
+  /// mixtures of these, with control characters in it, and in base64 (standard and URL alphabet,
+  /// with and without padding, at each of the three alignments inside a longer base64 text, itself
+  /// encoded again or not). Values of fewer than four bytes are replaced only where they stand
+  /// alone (not inside a longer word). With Ending::cut also a beginning of four bytes or more at
+  /// the end.
+  [[nodiscard]] std::string scrub(std::string_view text, Ending ending = Ending::whole) const;
 
  private:
   struct Form;
@@ -43,7 +49,8 @@ class SecretSet {
     bool kept = true;
   };
   void drop_oldest_locked();
-  void mark_locked(std::string_view text, std::size_t begin, std::string& covered) const;
+  void mark_locked(std::string_view text, std::size_t begin, Ending ending,
+                   std::string& covered) const;
 
   mutable std::mutex mutex_;
   std::vector<Secret> secrets_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <vitals/result.hpp>
+#include <vitals/secrets.hpp>
 #include <vitals/time.hpp>
 
 namespace vitals {
@@ -45,6 +46,8 @@ struct DurationRange {
   Duration min{1};
   Duration max = std::chrono::hours(24 * 3650);
 };
+
+using Scrub = std::function<std::string(std::string_view text, SecretSet::Ending ending)>;
 
 /// The settings of one check as its kind sees them. Names are those of KindSpec::settings (any
 /// other name is a bug: assert). A missing setting yields the declared default; a wrong one is
@@ -86,6 +89,9 @@ class Settings {
   /// what it takes out of a URL (password, query values). Callable at any time from the check's
   /// thread as well: keep the returned function for secrets read later from files.
   [[nodiscard]] virtual std::function<void(std::string_view value)> secret_sink() = 0;
+  /// SecretSet::scrub() of this check. The runner scrubs every detail; what a kind cuts, decodes or
+  /// takes apart before, it scrubs itself, or pieces of a secret would be left. Thread-safe.
+  [[nodiscard]] virtual Scrub secret_scrubber() = 0;
 };
 
 }  // namespace vitals

@@ -67,6 +67,60 @@ TEST_CASE("secrets: JSON-escaped forms are masked") {
   CHECK(scrubbed("quo\"te\\back/slash", R"({"p":"quo\"te\\back\/slash"})") == R"({"p":"***"})");
 }
 
+TEST_CASE("secrets: encoders that spare other characters, encode twice or mix are read as well") {
+  const std::string secret = "p@s~s-w.d 'é\"\\<&>";
+  CHECK(scrubbed(secret, "x=p%40s%7Es%2Dw%2Ed%20%27%C3%A9%22%5C%3C%26%3E&") == "x=***&");
+  CHECK(scrubbed(secret, "p%2540s~s-w.d%2520'%25C3%25A9%2522%255C%253C%2526%253E!") == "***!");
+  CHECK(scrubbed(secret, R"("p@s~s-w.d '\u00e9\"\\\u003c\u0026\u003e")") == "\"***\"");
+  CHECK(scrubbed(secret, R"('p@s~s-w.d \'\xc3\xa9"\\<&>')") == "'***'");
+  CHECK(scrubbed(secret, "<p>p@s~s-w.d &#39;&#233;&quot;\\&lt;&amp;&gt;</p>") == "<p>***</p>");
+  CHECK(scrubbed(secret, "<p>p@s~s-w.d &#x27;é&#34;\\&lt;&amp;&gt;</p>") == "<p>***</p>");
+  CHECK(scrubbed(secret, "p@s~s-w.d+'%C3%A9\\\"\\\\<&amp;&gt;") == "***");
+  CHECK(scrubbed("\xF0\x9F\x98\x80key", R"(\ud83d\ude00key)") == "***");
+  // Base64 that was encoded once more, or folded into lines.
+  const std::string encoded = base64("user:?~>>~~\xFF\xFE secret", false);
+  const std::string hidden = scrubbed("?~>>~~\xFF\xFE secret", [&] {
+    std::string text;
+    for (const char c : encoded) text += c == '/' ? "%2F" : c == '+' ? "%2b" : std::string(1, c);
+    return text;
+  }());
+  CAPTURE(hidden);
+  CHECK(hidden.size() < 13);
+  CHECK(scrubbed("a rather long secret", "YSByYXRoZXIgbG9u\r\nZyBzZWNyZXQ=") == "***");
+  // What only looks like an escape stands for itself.
+  CHECK(scrubbed("100%ab%", "100%ab% \\ & %") == "*** \\ & %");
+  CHECK(scrubbed("a\\nb&amp;", "a\\nb&amp; a\\\\nb&amp;amp;") == "*** ***");
+}
+
+TEST_CASE("secrets: control characters do not take one apart") {
+  CHECK(scrubbed("hunter22",
+                 "x hun\x01ter\x7F"
+                 "22 y") == "x *** y");
+  CHECK(scrubbed("hunter22", "\x01hunter22") == "\x01***");
+}
+
+TEST_CASE("secrets: a piece at the end of a text that was cut is masked") {
+  const auto cut = [](std::string_view secret, std::string_view text) {
+    SecretSet secrets;
+    secrets.add(secret);
+    return secrets.scrub(text, SecretSet::Ending::cut);
+  };
+  CHECK(cut("hunter@22", "is hunt") == "is ***");
+  CHECK(cut("hunter@22", "is hunter%4") == "is ***");
+  CHECK(cut("hunter@22", "is hunter@22") == "is ***");
+  CHECK(cut("hunter@22", "is hun") == "is hun");
+  CHECK(cut("hunter@22", "hunt is over") == "hunt is over");
+  CHECK(scrubbed("hunter@22", "is hunt") == "is hunt");
+}
+
+TEST_CASE("secrets: an unlucky one costs no more than its length") {
+  const std::string slashes(64, '\\');
+  const std::string text(1'024, '\\');
+  CHECK(scrubbed(slashes, text) == "***");
+  CHECK(scrubbed(slashes + "x", text) == text);
+  CHECK(scrubbed(std::string(64, '%') + "x", std::string(1'024, '%')) == std::string(1'024, '%'));
+}
+
 TEST_CASE("secrets: base64 is masked at every alignment, in both alphabets, with its padding") {
   const std::string secret = "canary?>~hunter22";
   for (const bool url : {false, true}) {
