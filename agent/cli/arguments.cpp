@@ -18,8 +18,9 @@ struct Flag {
   std::string_view doc;
 };
 
-constexpr Flag config_flag{"--config", "FILE", "read this file (else $VITALS_CONFIG, ./vitals.toml, "
-                                               "/etc/vitals.toml, else the environment)"};
+constexpr Flag config_flag{"--config", "FILE",
+                           "read this file (else $VITALS_CONFIG, ./vitals.toml, "
+                           "/etc/vitals.toml, else the environment)"};
 constexpr Flag format_flag{"--format", "text|json", "how to print"};
 constexpr Flag fail_on_flag{"--fail-on", "warn", "exit 1 for a warn, too"};
 constexpr Flag wait_flag{"--wait", "60s", "ask again until the verdict is pass or warn"};
@@ -167,7 +168,8 @@ std::string usage() {
     text += line + "\n      " + std::string(command.doc) + "\n";
   }
   text += "\nOptions\n";
-  for (const Flag& flag : {config_flag, format_flag, fail_on_flag, wait_flag, print_flag, watch_flag}) {
+  for (const Flag& flag :
+       {config_flag, format_flag, fail_on_flag, wait_flag, print_flag, watch_flag}) {
     std::string name = "  " + std::string(flag.name) + " " + std::string(flag.value);
     constexpr std::size_t column = 22;
     name.resize(std::max(name.size() + 1, column), ' ');
@@ -175,7 +177,8 @@ std::string usage() {
   }
   text +=
       "\nExit codes\n"
-      "  check, status   0 pass or warn, 1 warn with --fail-on warn, 2 fail or no agent, 3 usage or config\n"
+      "  check, status   0 pass or warn, 1 warn with --fail-on warn, 2 fail or no agent, 3 usage "
+      "or config\n"
       "  validate        0 fine, 3 mistakes\n"
       "  serve           0 after a clean stop, 3 for a bad config, 1 otherwise\n";
   return text;

@@ -34,8 +34,8 @@ std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
                                   const std::vector<std::string>& names) {
   std::vector<ConfiguredCheck> chosen;
   for (ConfiguredCheck& check : checks) {
-    const bool wanted = names.empty() ||
-                        std::find(names.begin(), names.end(), check.spec->name) != names.end();
+    const bool wanted =
+        names.empty() || std::find(names.begin(), names.end(), check.spec->name) != names.end();
     if (!wanted) continue;
     auto spec = std::make_shared<CheckSpec>(*check.spec);
     spec->fall = 1;
@@ -86,6 +86,7 @@ int print_verdict(const Snapshot& snapshot, const Arguments& arguments,
 
 int check(const Arguments& arguments) {
   signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
   const ConfigSource source = config_source(arguments);
   auto loaded = load_config(source);
   if (!loaded) return report_mistakes(loaded.error());

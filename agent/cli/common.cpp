@@ -3,8 +3,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+
+#include <vitals/check.hpp>
 
 #include "agent/cli/commands.hpp"
 
@@ -32,6 +35,16 @@ void forbid_cores() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
   prctl(PR_SET_DUMPABLE, 0);
+}
+
+void raise_descriptor_limit() {
+  // A check needs one to wait on and one for each address that it tries at once; the rest is more
+  // than the clients and we ourselves use.
+  constexpr rlim_t wanted = 8 * checks_max + 8'192;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(limit.rlim_max, wanted);
+  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 ConfigSource config_source(const Arguments& arguments) {

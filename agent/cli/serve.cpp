@@ -24,10 +24,11 @@ namespace {
 constexpr Duration stop_limit{1'000};
 constexpr std::time_t summary_every_seconds = 3'600;
 
-/// 1,000 threads must not each get an arena.
+/// 1,000 threads must not each get an arena, and need more descriptors than shells give.
 void prepare_process() {
   constexpr int arenas_max = 2;
   mallopt(M_ARENA_MAX, arenas_max);
+  raise_descriptor_limit();
   signal(SIGPIPE, SIG_IGN);
 }
 

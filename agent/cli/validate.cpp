@@ -17,8 +17,7 @@ int validate(const Arguments& arguments) {
   const auto config = load_config(source);
   if (!config) return report_mistakes(config.error());
   const std::size_t count = config.value().checks.size();
-  std::printf("%s: ok, %zu check%s\n", config.value().source.c_str(), count,
-              count == 1 ? "" : "s");
+  std::printf("%s: ok, %zu check%s\n", config.value().source.c_str(), count, count == 1 ? "" : "s");
   for (const ConfiguredCheck& check : config.value().checks) {
     const CheckSpec& spec = *check.spec;
     std::printf("  %s: %s, %s, %s, every %s, worst-case detection %.1fs\n", spec.name.c_str(),

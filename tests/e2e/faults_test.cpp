@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include <vitals/check.hpp>
+
 #include "tests/support/agent.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/hostile.hpp"
@@ -534,6 +536,29 @@ TEST_CASE("faults: with 128 descriptors and 256 idle clients both answers and pr
   CHECK(agent.reason_of("silent0") == "timeout");
   neighbours.check_on_time(agent);
   CHECK(agent.get("/metrics").body.find("reason=\"internal\"") == std::string::npos);
+}
+
+TEST_CASE("faults: 1,000 checks start where shells give 1,024 descriptors and the kernel more") {
+  const DeafListener silent("127.0.0.1", 0, 2'000);  // all of them hang at once
+  std::string config = defaults("10s", "1500ms");
+  for (int i = 0; i < static_cast<int>(checks_max); ++i) {
+    config += "[checks.c" + std::to_string(i) + "]\n" + key("kind", "tcp") +
+              key("address", at(silent.port())) + key("expect", "a word");
+  }
+  Jail agent;
+  agent.start(config, {"prlimit", "--nofile=1024:8192"});
+  const auto all_asked = [&] {
+    const std::string page = agent.get("/metrics").body;
+    std::size_t asked = 0;
+    for (auto at = page.find("reason=\"timeout\"} 1\n"); at != std::string::npos;
+         at = page.find("reason=\"timeout\"} 1\n", at + 1)) {
+      ++asked;
+    }
+    return asked == checks_max || !agent.process().running();
+  };
+  CHECK(eventually(all_asked));
+  INFO(agent.process().output());
+  CHECK(agent.process().running());
 }
 
 }  // namespace
