@@ -111,9 +111,8 @@ class Router::Server final : public httplib::Server {
       handle(request, response);
       return HandlerResponse::Handled;
     });
-    set_header_writer([this](httplib::Stream& stream, httplib::Headers& headers) {
-      return write_headers(stream, headers);
-    });
+    set_header_writer(
+        [this](httplib::Stream& stream, httplib::Headers&) { return write_headers(stream); });
   }
 
   Answered answer(const Exchange& exchange, std::string& out) {
@@ -126,7 +125,12 @@ class Router::Server final : public httplib::Server {
     const auto before = out.size();
     process_request(stream, {}, 0, {}, 0, !exchange.keep_alive, closed, nullptr);
     exchange_ = nullptr;
-    if (routed_ && !answered_.deferred && out.size() > before) return answered_;
+    const HttpReply reply = std::exchange(reply_, {});  // may be large: nothing of it is kept
+    if (routed_ && !answered_.deferred && out.size() > before) {
+      // Behind the back of httplib, which would copy it twice more.
+      if (exchange.head.method != "HEAD") out += reply.body;
+      return answered_;
+    }
     out.resize(before);
     if (answered_.deferred) return answered_;
     append_refusal({400, "the request line is not understood"}, out);
@@ -146,30 +150,25 @@ class Router::Server final : public httplib::Server {
     ours.forwarded = exchange_->head.forwarded;
     ours.body = exchange_->body;
     ours.may_defer = exchange_->may_defer;
-    auto reply = call(handler_, ours);
-    answered_ = {reply.status, reply.endpoint, reply.defer && exchange_->may_defer};
-    response.status = reply.status;
-    response.body = std::move(reply.body);
-    if (!reply.content_type.empty()) response.set_header("Content-Type", reply.content_type);
-    for (const auto& [name, value] : reply.headers) response.set_header(name, value);
+    reply_ = call(handler_, ours);
+    answered_ = {reply_.status, reply_.endpoint, reply_.defer && exchange_->may_defer};
+    response.status = reply_.status;
   }
 
-  // httplib's own words on the connection are wrong here (it closes after each 4xx and 5xx, and
-  // promises a keep-alive of its own), and a 204 has no length.
-  ssize_t write_headers(httplib::Stream& stream, const httplib::Headers& headers) {
+  // What httplib would say of the connection is wrong here (it closes after each 4xx and 5xx, and
+  // promises a keep-alive of its own), and it does not see the body: all fields are ours.
+  ssize_t write_headers(httplib::Stream& stream) {
     fields_.clear();
     bool has_retry = false;
-    for (const auto& [name, value] : headers) {
-      if (name == "Connection" || name == "Keep-Alive" || name == "Accept-Ranges") continue;
-      if (name == "Content-Length" && answered_.status == 204) continue;
+    if (!reply_.content_type.empty()) write_field("Content-Type", reply_.content_type);
+    if (reply_.status != 204) write_field("Content-Length", std::to_string(reply_.body.size()));
+    for (const auto& [name, value] : reply_.headers) {
+      write_field(name, value);
       has_retry |= name == "Retry-After";
-      fields_.append(name).append(": ").append(value).append("\r\n");
     }
     fields_ += date_.now();
     fields_ += "Cache-Control: no-store\r\nVary: Accept\r\n";
-    if (answered_.status == 503 && !has_retry) {
-      fields_.append("Retry-After: ").append(retry_after).append("\r\n");
-    }
+    if (reply_.status == 503 && !has_retry) write_field("Retry-After", retry_after);
     if (!exchange_->keep_alive) {
       fields_ += "Connection: close\r\n";
     } else if (exchange_->head.http_1_0) {
@@ -179,8 +178,13 @@ class Router::Server final : public httplib::Server {
     return stream.write(fields_.data(), fields_.size());
   }
 
+  void write_field(std::string_view name, std::string_view value) {
+    fields_.append(name).append(": ").append(value).append("\r\n");
+  }
+
   const vitals::Handler& handler_;      // httplib has a Handler of its own
   const Exchange* exchange_ = nullptr;  // the one being answered
+  HttpReply reply_;                     // to it
   Answered answered_;
   bool routed_ = false;
   std::string line_;
