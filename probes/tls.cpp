@@ -283,7 +283,9 @@ void set_name(SSL* ssl, const std::string& name, bool verify) {
   if (!verify) return;
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  const int set = numeric ? X509_VERIFY_PARAM_set1_ip_asc(parameters, name.c_str())
+  // A zone ("fe80::1%eth0") says how to get there; no certificate names it.
+  const std::string address = name.substr(0, name.find('%'));
+  const int set = numeric ? X509_VERIFY_PARAM_set1_ip_asc(parameters, address.c_str())
                           : X509_VERIFY_PARAM_set1_host(parameters, name.c_str(), name.size());
   VITALS_ASSERT(set == 1);
 }

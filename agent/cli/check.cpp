@@ -31,7 +31,8 @@ std::optional<Error> unknown_name(const Config& config, const std::vector<std::s
 
 /// Only the named ones (all when none is named), where one attempt is the whole truth: no streaks.
 std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
-                                  const std::vector<std::string>& names) {
+                                  const std::vector<std::string>& names, bool wait) {
+  constexpr Duration ask_once = std::chrono::hours(24);
   std::vector<ConfiguredCheck> chosen;
   for (ConfiguredCheck& check : checks) {
     const bool wanted =
@@ -40,7 +41,9 @@ std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
     auto spec = std::make_shared<CheckSpec>(*check.spec);
     spec->fall = 1;
     spec->rise = 1;
-    spec->interval = spec->retry_interval;
+    // Without a wait nobody is asked twice, however long the slowest takes.
+    spec->interval = wait ? spec->retry_interval : ask_once;
+    spec->retry_interval = spec->interval;
     check.spec = std::move(spec);
     chosen.push_back(std::move(check));
   }
@@ -97,7 +100,7 @@ int check(const Arguments& arguments) {
   for (const std::string& remark : config.remarks) std::fprintf(stderr, "%s\n", remark.c_str());
 
   initialise_probe_libraries();
-  auto checks = once(std::move(config.checks), arguments.names);
+  auto checks = once(std::move(config.checks), arguments.names, arguments.wait.has_value());
   std::vector<std::shared_ptr<const CheckSpec>> specs;
   for (const ConfiguredCheck& check : checks) specs.push_back(check.spec);
 

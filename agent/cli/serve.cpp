@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 #include "agent/cli/commands.hpp"
@@ -201,8 +202,11 @@ int serve(const Arguments& arguments) {
   const auto error = agent->start();
   if (!error) agent->wait(signals);
   // A thread that hangs in a library still uses the agent's parts: leave them to the end.
-  if (!agent->stop()) static_cast<void>(agent.release());
-  return error ? complain(error->message, exit_failure) : exit_ok;
+  const bool clean = agent->stop();
+  const int code = error ? complain(error->message, exit_failure) : exit_ok;
+  if (clean) return code;
+  static_cast<void>(agent.release());
+  std::_Exit(code);
 }
 
 }  // namespace vitals::cli

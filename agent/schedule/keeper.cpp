@@ -11,9 +11,12 @@ Keeper::Keeper(StatusBoard& board) : board_(board), clock_(Instant::now()) {}
 Keeper::~Keeper() { stop(); }
 
 std::optional<Error> Keeper::start(std::function<void()> on_resume) {
-  on_resume_ = std::move(on_resume);
-  clock_ = ClockWatch(Instant::now());
-  running_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    on_resume_ = std::move(on_resume);
+    clock_ = ClockWatch(Instant::now());
+    running_ = true;
+  }
   auto thread = Thread::start("keeper", [this] { run(); });
   if (!thread) return thread.error();
   thread_ = std::move(thread).value();
@@ -52,12 +55,9 @@ void Keeper::look(Instant now) {
     reader_declared_ = true;
     static_cast<void>(clock_.resumed(now));
     watched_.clear();
+    // Under the lock: a second thread that looks must not slip past before the tickets are closed.
+    board_.resume(now, resume_grace);
   }
-  resume(now);
-}
-
-void Keeper::resume(Instant now) {
-  board_.resume(now, resume_grace);
   on_resume_();
 }
 
@@ -67,10 +67,13 @@ void Keeper::run() {
     const Instant now = Instant::now();
     const bool resumed = clock_.resumed(now);
     reader_declared_ = false;
-    if (resumed) watched_.clear();
+    if (resumed) {
+      watched_.clear();
+      board_.resume(now, resume_grace);
+    }
     const auto overdue = take_overdue_locked(now.mono);
     lock.unlock();
-    if (resumed) resume(now);
+    if (resumed) on_resume_();
     for (const Watched& watched : overdue) {
       board_.overrun(watched.attempt, watched.started, Instant::now());
     }

@@ -50,7 +50,6 @@ class Keeper {
     TimePoint limit;
   };
   void run();
-  void resume(Instant now);
   [[nodiscard]] std::vector<Watched> take_overdue_locked(TimePoint now);
   [[nodiscard]] TimePoint next_wake_locked(TimePoint now) const;
 

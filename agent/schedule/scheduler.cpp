@@ -101,6 +101,8 @@ class Scheduler::Runner {
   }
 
   void attempt() {
+    // After a suspend all threads wake together, and this one may run before the keeper does.
+    keeper_.look(Instant::now());
     const bool drop = fresh_.exchange(false);
     const Instant now = Instant::now();
     scheduler_.note_delay(now.mono - next_);
@@ -114,6 +116,7 @@ class Scheduler::Runner {
     keeper_.watch(*id, now, deadline.end());
     Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now});
     keeper_.unwatch(*id);
+    keeper_.look(Instant::now());
     if (interrupted()) {
       // What an interrupted probe says is no evidence; ask again at once.
       board_.cancel(*id);

@@ -96,6 +96,7 @@ void refresh(CheckState& state, Instant now, Duration grace) {
 
 Fold apply_sample(CheckState& state, const Sample& sample) {
   Fold fold;
+  const bool was_internal = state.last && state.last->result.reason == Reason::internal;
   if (!sample.result.undecided) count(state, sample);
   state.last = sample;
   state.ever_finished = true;
@@ -106,7 +107,7 @@ Fold apply_sample(CheckState& state, const Sample& sample) {
     return fold;
   }
   if (sample.result.reason == Reason::internal) {
-    fold.internal = true;
+    fold.internal = !was_internal;
     if (state.status == Status::unknown) explain(state, sample.result);
     return fold;
   }

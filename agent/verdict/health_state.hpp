@@ -13,6 +13,7 @@ struct Fold {
   std::optional<Status> from;
   /// The first failure of a streak (evidence, not internal).
   bool first_failure = false;
+  /// The first internal outcome of a row.
   bool internal = false;
 };
 

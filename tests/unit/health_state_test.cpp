@@ -123,6 +123,7 @@ TEST_CASE("thresholds: changes and first failures of a streak are told once") {
   CHECK(third.from == Status::pass);
   const Fold internal = apply_sample(state, sample(result_of('i'), 6));
   CHECK(internal.internal);
+  CHECK_FALSE(apply_sample(state, sample(result_of('i'), 7)).internal);
   CHECK_FALSE(internal.first_failure);
 }
 
