@@ -261,12 +261,14 @@ curl_socket_t HttpExchange::Impl::on_open(void* self, curlsocktype, curl_sockadd
   return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-std::size_t HttpExchange::Impl::on_head(char* data, std::size_t size, std::size_t count, void* self) {
+std::size_t HttpExchange::Impl::on_head(char* data, std::size_t size, std::size_t count,
+                                        void* self) {
   const std::string_view line(data, size * count);
   return static_cast<Impl*>(self)->take_head_line(line) ? line.size() : 0;
 }
 
-std::size_t HttpExchange::Impl::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+std::size_t HttpExchange::Impl::on_body(char* data, std::size_t size, std::size_t count,
+                                        void* self) {
   const std::string_view bytes(data, size * count);
   return static_cast<Impl*>(self)->take_body(bytes) ? bytes.size() : CURL_WRITEFUNC_ERROR;
 }
@@ -516,7 +518,7 @@ HttpExchange::HttpExchange() : impl_(std::make_unique<Impl>()) {}
 HttpExchange::~HttpExchange() = default;
 
 ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
-                             const Deadline& deadline) {
+                                 const Deadline& deadline) {
   auto& impl = *impl_;
   ExchangeAnswer answer;
   impl.request = &request;
@@ -553,7 +555,7 @@ ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
 }
 
 std::optional<std::string> HttpExchange::resolve_reference(const std::string& base,
-                                                       const std::string& location) {
+                                                           const std::string& location) {
   const std::unique_ptr<CURLU, UrlFree> url(curl_url());
   VITALS_ASSERT(url != nullptr);
   if (curl_url_set(url.get(), CURLUPART_URL, base.c_str(), CURLU_PATH_AS_IS) != CURLUE_OK ||
@@ -575,6 +577,5 @@ void initialise_http() {
   const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
   VITALS_ASSERT(code == CURLE_OK);
 }
-
 
 }  // namespace vitals

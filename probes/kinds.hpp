@@ -1,5 +1,6 @@
 // THE list of probe kinds: one line each. A new kind is a line here and a file <kind>_probe.cpp
-// that defines `const KindSpec& <kind>_kind();`. No include guard: the list is expanded where needed.
+// that defines `const KindSpec& <kind>_kind();`. No include guard: the list is expanded where
+// needed.
 KIND(http)
 KIND(tcp)
 KIND(postgres)

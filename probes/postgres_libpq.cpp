@@ -11,7 +11,6 @@
 #include <cstring>
 #include <string>
 
-
 namespace {
 
 constexpr int sha256_bytes = 32;

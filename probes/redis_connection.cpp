@@ -12,7 +12,6 @@
 
 #include <vitals/assert.hpp>
 
-
 namespace vitals::redis {
 namespace {
 

@@ -568,5 +568,4 @@ void initialise_tls() {
   VITALS_ASSERT(done == 1);
 }
 
-
 }  // namespace vitals

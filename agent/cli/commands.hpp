@@ -28,9 +28,9 @@ void forbid_cores();
 int report_mistakes(const ConfigMistakes& mistakes);
 /// "vitals: <message>" on stderr; returns `code`.
 int complain(const std::string& message, int code);
-/// Takes as many descriptors as 1,000 checks and 4,096 clients can need, when the hard limit allows:
-/// the soft one is 1,024 almost everywhere, for programs that use select(2). Call before threads
-/// start; children that are not ours must get the old limit back.
+/// Takes as many descriptors as 1,000 checks and 4,096 clients can need, when the hard limit
+/// allows: the soft one is 1,024 almost everywhere, for programs that use select(2). Call before
+/// threads start; children that are not ours must get the old limit back.
 void raise_descriptor_limit();
 /// From FLY_* variables.
 [[nodiscard]] Identity identity_of(const Environment& environment);

@@ -54,7 +54,8 @@ struct Config {
   LogConfig log;
   SharedRule shared_rule = SharedRule::fleet;
   std::vector<ConfiguredCheck> checks;
-  /// Things worth one log line each: an ignored URL parameter, UPSTASH_REDIS_REST_URL beside REDIS_URL.
+  /// Things worth one log line each: an ignored URL parameter, UPSTASH_REDIS_REST_URL beside
+  /// REDIS_URL.
   std::vector<std::string> remarks;
 };
 

@@ -19,8 +19,9 @@ namespace vitals {
 TimePoint next_start(TimePoint started, TimePoint now, const CheckSpec& spec, bool retry,
                      double draw) {
   const auto interval = std::chrono::duration<double, std::milli>(spec.interval);
-  const auto delay = retry ? Elapsed(spec.retry_interval)
-                           : std::chrono::duration_cast<Elapsed>(interval * (1 + spec.jitter * draw));
+  const auto delay = retry
+                         ? Elapsed(spec.retry_interval)
+                         : std::chrono::duration_cast<Elapsed>(interval * (1 + spec.jitter * draw));
   return std::max(started + delay, now);
 }
 
@@ -125,8 +126,8 @@ class Scheduler::Runner {
       static_cast<void>(board_.finish(*id, std::move(sample)));
     }
     std::uniform_real_distribution<double> draw(-1, 1);
-    next_ = next_start(now.mono, Clock::now(), *spec_, board_.wants_retry(spec_->name),
-                       draw(random_));
+    next_ =
+        next_start(now.mono, Clock::now(), *spec_, board_.wants_retry(spec_->name), draw(random_));
   }
 
   Scheduler& scheduler_;

@@ -45,8 +45,8 @@ void SlowLane::work() {
     jobs_.pop_front();
     lock.unlock();
     SlowAnswer answer{job.connection, job.keep_alive, job.started, {}, {}};
-    answer.answered = router_.answer(
-        {job.head, job.body, job.from_loopback, job.keep_alive}, answer.bytes);
+    answer.answered =
+        router_.answer({job.head, job.body, job.from_loopback, job.keep_alive}, answer.bytes);
     lock.lock();
     answers_.push_back(std::move(answer));
     wake_();

@@ -1,4 +1,5 @@
-// The board: the one mutable place. Folds samples, publishes immutable snapshots, announces changes.
+// The board: the one mutable place. Folds samples, publishes immutable snapshots, announces
+// changes.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,8 @@ struct Event {
   bool on = false;  // ready, fail_open: the new value
   Reason reason = Reason::none;
   std::string detail;
-  Elapsed since{};    // how long `from` had lasted
-  Elapsed duration{}; // of the attempt behind it
+  Elapsed since{};     // how long `from` had lasted
+  Elapsed duration{};  // of the attempt behind it
   Impact impact = Impact::info;
 };
 

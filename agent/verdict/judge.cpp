@@ -38,8 +38,7 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
 }
 
 void judge_counting(const CheckState& state, CheckJudgement& judgement) {
-  const bool silent_newcomer =
-      judgement.status == Status::unknown && !state.counts_while_unknown;
+  const bool silent_newcomer = judgement.status == Status::unknown && !state.counts_while_unknown;
   judgement.counts = state.spec->impact != Impact::info && !judgement.muted &&
                      judgement.suppressed_by.empty() && !silent_newcomer;
 }
@@ -57,9 +56,7 @@ void suppress_children(const Snapshot& snapshot, Judgement& judgement) {
 }
 
 Status worse(Status a, Status b) {
-  const auto rank = [](Status s) {
-    return s == Status::fail ? 2 : s == Status::warn ? 1 : 0;
-  };
+  const auto rank = [](Status s) { return s == Status::fail ? 2 : s == Status::warn ? 1 : 0; };
   return rank(a) >= rank(b) ? a : b;
 }
 
@@ -97,8 +94,8 @@ void judge_machine(const Snapshot& snapshot, Judgement& judgement) {
   if (snapshot.draining || judgement.stuck) judgement.verdict = Status::fail;
   if (judgement.stuck) judgement.live = judgement.startup = false;
 
-  const bool fit = !snapshot.draining && snapshot.startup_latched && !judgement.stuck &&
-                   !local_failure;
+  const bool fit =
+      !snapshot.draining && snapshot.startup_latched && !judgement.stuck && !local_failure;
   const bool gated = shared_failure && snapshot.shared_rule == SharedRule::gate;
   judgement.ready = fit && !gated;
   judgement.fail_open = judgement.ready && shared_failure;

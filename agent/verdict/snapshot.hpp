@@ -17,7 +17,7 @@ namespace vitals {
 
 /// Upper bounds of check_duration_seconds (contract §6), in seconds; +Inf is implied.
 inline constexpr std::array<double, 13> duration_bounds{.001, .0025, .005, .01, .025, .05, .1,
-                                                        .25,  .5,    1,    2.5, 5,   10};
+                                                        .25,  .5,    1,    2.5, 5,    10};
 
 /// A Prometheus histogram: counts per bucket (not cumulative), the last one is +Inf.
 template <std::size_t N>
@@ -54,9 +54,9 @@ struct Sample {
 
 /// Monotonic counts since the process began.
 struct CheckCounters {
-  std::array<std::uint64_t, 3> attempts{};                          // by Outcome
-  std::array<std::uint64_t, reason_count> failures{};               // by Reason
-  std::array<std::array<std::uint64_t, 4>, 4> transitions{};        // [from][to], by Status
+  std::array<std::uint64_t, 3> attempts{};                    // by Outcome
+  std::array<std::uint64_t, reason_count> failures{};         // by Reason
+  std::array<std::array<std::uint64_t, 4>, 4> transitions{};  // [from][to], by Status
   Histogram<duration_bounds.size()> durations;
 };
 

@@ -41,7 +41,8 @@ struct CheckSpec {
   [[nodiscard]] Duration stale_after() const { return 3 * interval + timeout; }
   /// From the moment a dependency dies to status fail, at worst (contract §4).
   [[nodiscard]] Duration worst_case_detection() const {
-    return interval + Duration(static_cast<Duration::rep>(static_cast<double>(interval.count()) * jitter)) +
+    return interval +
+           Duration(static_cast<Duration::rep>(static_cast<double>(interval.count()) * jitter)) +
            timeout + (fall - 1) * std::max(retry_interval, timeout);
   }
 };

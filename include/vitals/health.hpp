@@ -66,13 +66,16 @@ inline constexpr std::array<std::string_view, 2> scope_labels{"local", "shared"}
 inline constexpr std::array<std::string_view, phase_count> phase_labels{
     "resolve", "connect", "tls", "auth", "request", "transfer"};
 inline constexpr std::array<std::string_view, reason_count> reason_labels{
-    "none",      "dns",       "refused",     "unreachable",   "connect_timeout", "reset",
-    "tls",       "tls_verify", "tls_expired", "auth",         "protocol",        "timeout",
-    "status",    "redirect",  "assertion",   "too_large",     "slow",            "starting",
-    "saturated", "loading",   "readonly",    "replication",   "pooler",          "stale",
-    "exited",    "cert_expiring", "low_space", "internal"};
+    "none",          "dns",         "refused",    "unreachable", "connect_timeout",
+    "reset",         "tls",         "tls_verify", "tls_expired", "auth",
+    "protocol",      "timeout",     "status",     "redirect",    "assertion",
+    "too_large",     "slow",        "starting",   "saturated",   "loading",
+    "readonly",      "replication", "pooler",     "stale",       "exited",
+    "cert_expiring", "low_space",   "internal"};
 
-constexpr std::string_view to_label(Outcome v) { return outcome_labels[static_cast<std::size_t>(v)]; }
+constexpr std::string_view to_label(Outcome v) {
+  return outcome_labels[static_cast<std::size_t>(v)];
+}
 constexpr std::string_view to_label(Status v) { return status_labels[static_cast<std::size_t>(v)]; }
 constexpr std::string_view to_label(Impact v) { return impact_labels[static_cast<std::size_t>(v)]; }
 constexpr std::string_view to_label(Scope v) { return scope_labels[static_cast<std::size_t>(v)]; }

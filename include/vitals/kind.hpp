@@ -14,7 +14,18 @@
 
 namespace vitals {
 
-enum class SettingType { text, live_text, integer, number, flag, duration, size, choice, list, table };
+enum class SettingType {
+  text,
+  live_text,
+  integer,
+  number,
+  flag,
+  duration,
+  size,
+  choice,
+  list,
+  table
+};
 
 /// One row of `vitals kinds`, of the README's reference and of the parser's list of known keys.
 struct SettingSpec {

@@ -33,7 +33,8 @@ struct Instant {
 class Deadline {
  public:
   /// `interrupt_fd` of -1: can't be interrupted.
-  explicit Deadline(TimePoint end, int interrupt_fd = -1) : end_(end), interrupt_fd_(interrupt_fd) {}
+  explicit Deadline(TimePoint end, int interrupt_fd = -1)
+      : end_(end), interrupt_fd_(interrupt_fd) {}
 
   static Deadline after(Duration limit, int interrupt_fd = -1) {
     return Deadline(Clock::now() + limit, interrupt_fd);

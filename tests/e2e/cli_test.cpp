@@ -15,7 +15,8 @@ bool says(const Finished& finished, const std::string& text) {
 }
 
 std::string tcp_check(std::uint16_t port, const std::string& more = "") {
-  return "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" + std::to_string(port) + "\"\n" + more;
+  return "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" + std::to_string(port) + "\"\n" +
+         more;
 }
 
 TEST_CASE("cli: bare vitals and unknown words print usage and exit 3") {
@@ -40,7 +41,8 @@ TEST_CASE("cli: version and kinds say what is inside") {
   }
   const Finished kinds = vitals({"kinds"});
   CHECK(kinds.code == 0);
-  for (const char* word : {"http:", "tcp:", "postgres:", "redis:", "fresh_every", "max_body", "64KiB"}) {
+  for (const char* word :
+       {"http:", "tcp:", "postgres:", "redis:", "fresh_every", "max_body", "64KiB"}) {
     CAPTURE(word);
     CHECK(says(kinds, word));
   }
@@ -51,9 +53,10 @@ TEST_CASE("validate: 0 for a good config, 3 with every mistake for a bad one") {
   const TempDir folder;
   const auto good = folder.write("good.toml", tcp_check(1));
   CHECK(vitals({"validate", "--config", good}).code == 0);
-  const auto bad = folder.write(
-      "bad.toml", "[checks.db]\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\nintervall = \"1s\"\n"
-                  "[checks.other]\nkind = \"tpc\"\n");
+  const auto bad =
+      folder.write("bad.toml",
+                   "[checks.db]\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\nintervall = \"1s\"\n"
+                   "[checks.other]\nkind = \"tpc\"\n");
   const Finished finished = vitals({"validate", "--config", bad});
   CHECK(finished.code == 3);
   CHECK(says(finished, ":4:1: checks.db: unknown key 'intervall'; did you mean 'interval'?"));
@@ -124,8 +127,8 @@ TEST_CASE("check: names choose, an unknown name is exit 3") {
 TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when the time is up") {
   const std::uint16_t port = free_port();
   const TempDir folder;
-  const auto config = folder.write(
-      "v.toml", tcp_check(port, "interval = \"500ms\"\ntimeout = \"400ms\"\n"));
+  const auto config =
+      folder.write("v.toml", tcp_check(port, "interval = \"500ms\"\ntimeout = \"400ms\"\n"));
   CHECK(vitals({"check", "--config", config, "--wait", "1s"}).code == 2);
   Process waiting({{vitals_binary(), "check", "--config", config.string(), "--wait", "60s"}});
   CHECK_FALSE(waiting.wait(std::chrono::milliseconds(700)).has_value());

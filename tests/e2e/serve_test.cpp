@@ -34,7 +34,8 @@ std::chrono::milliseconds until_code(const Agent& agent, int code,
   return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - begin);
 }
 
-TEST_CASE("serve: app, Postgres and Redis pass, and each outage is seen in time and forgiven after") {
+TEST_CASE(
+    "serve: app, Postgres and Redis pass, and each outage is seen in time and forgiven after") {
   ScriptedServer app(answering(http_answer("200 OK", "ok")));
   PostgresServer postgres;
   RedisServer redis;
@@ -85,7 +86,9 @@ TEST_CASE("serve: app, Postgres and Redis pass, and each outage is seen in time 
   }
 }
 
-TEST_CASE("serve: a failing local critical check takes the Machine out, a failing live check ends liveness") {
+TEST_CASE(
+    "serve: a failing local critical check takes the Machine out, a failing live check ends "
+    "liveness") {
   RedisServer redis;  // something local that can come and go
   Agent agent(std::string(quick) + "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
               std::to_string(redis.port()) + "\"\nlive = true\n");
@@ -106,8 +109,8 @@ TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what d
   const std::string kept = std::string(quick) + check("kept", "http", app.url("/kept"));
   Agent agent(kept + check("old", "http", app.url("/old")));
   until_code(agent, 200);
-  const double passed = agent.metric("vitals_check_attempts_total",
-                                     {{"check", "kept"}, {"outcome", "pass"}});
+  const double passed =
+      agent.metric("vitals_check_attempts_total", {{"check", "kept"}, {"outcome", "pass"}});
   CHECK(passed > 0);
   CHECK(agent.metric("vitals_config_last_reload_successful") == 1);
 

@@ -67,7 +67,8 @@ Json check_entry(const HttpAnswer& answer, const std::string& check) {
 bool has_labels(const std::string& line, const std::map<std::string, std::string>& labels) {
   for (const auto& [name, value] : labels) {
     const std::string label = name + "=\"" + value + "\"";
-    if (line.find("{" + label) == std::string::npos && line.find("," + label) == std::string::npos) {
+    if (line.find("{" + label) == std::string::npos &&
+        line.find("," + label) == std::string::npos) {
       return false;
     }
   }
@@ -79,7 +80,8 @@ bool has_labels(const std::string& line, const std::map<std::string, std::string
 std::string vitals_binary() {
   const char* const path = std::getenv("VITALS_BINARY");
   if (path == nullptr || access(path, X_OK) != 0) {
-    throw std::runtime_error("no static binary: run ./dev build, and give its path in VITALS_BINARY");
+    throw std::runtime_error(
+        "no static binary: run ./dev build, and give its path in VITALS_BINARY");
   }
   return path;
 }
@@ -88,7 +90,8 @@ std::string HttpAnswer::header(const std::string& name) const {
   std::istringstream lines(head);
   for (std::string line; std::getline(lines, line);) {
     const auto colon = line.find(':');
-    if (colon == std::string::npos || strcasecmp(line.substr(0, colon).c_str(), name.c_str()) != 0) {
+    if (colon == std::string::npos ||
+        strcasecmp(line.substr(0, colon).c_str(), name.c_str()) != 0) {
       continue;
     }
     const auto begin = line.find_first_not_of(' ', colon + 1);

@@ -40,7 +40,8 @@ std::string find_program(const std::string& name) {
   places += ":/usr/sbin:/sbin:" + postgres_bin().string();
   std::istringstream stream(places);
   for (std::string place; std::getline(stream, place, ':');) {
-    if (!place.empty() && access((place + "/" + name).c_str(), X_OK) == 0) return place + "/" + name;
+    if (!place.empty() && access((place + "/" + name).c_str(), X_OK) == 0)
+      return place + "/" + name;
   }
   throw std::runtime_error("no program '" + name + "' here: ./dev test installs what tests need");
 }

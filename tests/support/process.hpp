@@ -76,18 +76,20 @@ struct Finished {
 /// Runs to its end; kills it after `limit` (code 128 + 9).
 Finished run(Command command, std::chrono::milliseconds limit = std::chrono::seconds(30));
 
-/// The newest folder of PostgreSQL server programs (/usr/lib/postgresql/NN/bin), "" when PATH has it.
+/// The newest folder of PostgreSQL server programs (/usr/lib/postgresql/NN/bin), "" when PATH has
+/// it.
 std::filesystem::path postgres_bin();
 
 /// Asks until it is true, every few milliseconds; false after `limit`.
 template <typename Predicate>
-bool eventually(Predicate predicate,
-                std::chrono::milliseconds limit = std::chrono::seconds(10)) {
+bool eventually(Predicate predicate, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
   const auto end = std::chrono::steady_clock::now() + limit;
   while (!predicate()) {
     if (std::chrono::steady_clock::now() >= end) return predicate();
     std::this_thread::yield();
-    struct timespec pause{0, 5'000'000};
+    struct timespec pause {
+      0, 5'000'000
+    };
     nanosleep(&pause, nullptr);
   }
   return true;

@@ -4,8 +4,8 @@
 namespace vitals::test {
 namespace {
 
-const KindSpec fake_kind{.name = "fake", .component_type = "component", .doc = "", .settings = {},
-                         .metrics = {}};
+const KindSpec fake_kind{
+    .name = "fake", .component_type = "component", .doc = "", .settings = {}, .metrics = {}};
 
 }  // namespace
 

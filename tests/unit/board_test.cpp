@@ -85,8 +85,8 @@ TEST_CASE_FIXTURE(Fixture, "board: the first verdict is no transition, later one
   }
   for (const double now : {12.0, 14.0, 16.0}) tell("cache", down(), now);
   const auto moved = [&](Status from, Status to) {
-    return board.latest()->verdict_transitions[static_cast<std::size_t>(from)]
-                                              [static_cast<std::size_t>(to)];
+    return board.latest()
+        ->verdict_transitions[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
   };
   CHECK(moved(Status::pass, Status::warn) == 1);
   board.set_draining(true, at(17));
@@ -105,7 +105,8 @@ TEST_CASE_FIXTURE(Fixture, "board: a published snapshot never changes") {
   CHECK(board.latest()->generation > before->generation);
 }
 
-TEST_CASE_FIXTURE(Fixture, "board: an overrun attempt is fail(timeout), and its late answer is dropped") {
+TEST_CASE_FIXTURE(Fixture,
+                  "board: an overrun attempt is fail(timeout), and its late answer is dropped") {
   configure({test::spec("db")});
   const auto attempt = board.begin("db", at(1));
   REQUIRE(attempt);
@@ -164,7 +165,8 @@ TEST_CASE_FIXTURE(Fixture, "startup: without such a check the first round sets t
   CHECK(empty.judged(0).verdict == Status::pass);
 }
 
-TEST_CASE_FIXTURE(Fixture, "resume: old results stand for five seconds, attempts before it are thrown away") {
+TEST_CASE_FIXTURE(
+    Fixture, "resume: old results stand for five seconds, attempts before it are thrown away") {
   configure({test::spec("db")});
   tell("db", passed(""), 1);
   const auto attempt = board.begin("db", at(11));
@@ -179,7 +181,9 @@ TEST_CASE_FIXTURE(Fixture, "resume: old results stand for five seconds, attempts
   CHECK(judged(630).verdict == Status::pass);
 }
 
-TEST_CASE_FIXTURE(Fixture, "reload: unchanged checks keep their state, changed ones start anew and don't count yet") {
+TEST_CASE_FIXTURE(
+    Fixture,
+    "reload: unchanged checks keep their state, changed ones start anew and don't count yet") {
   configure({test::spec("db"), test::spec("app")});
   for (const double now : {1.0, 3.0, 5.0}) tell("db", down(), now);
   tell("app", passed(""), 5);

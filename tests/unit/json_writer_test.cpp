@@ -32,7 +32,8 @@ TEST_SUITE("json") {
     CHECK(json_string("\xC0\xAF") == "\"" + bad + bad + "\"");            // overlong '/'
     CHECK(json_string("\xE0\x80\xAF") == "\"" + bad + bad + bad + "\"");  // overlong, three bytes
     CHECK(json_string("\xED\xA0\x80") == "\"" + bad + bad + bad + "\"");  // a surrogate
-    CHECK(json_string("\xF4\x90\x80\x80") == "\"" + bad + bad + bad + bad + "\"");  // above U+10FFFF
+    CHECK(json_string("\xF4\x90\x80\x80") ==
+          "\"" + bad + bad + bad + bad + "\"");                 // above U+10FFFF
     CHECK(json_string("\xE2\x82") == "\"" + bad + bad + "\"");  // cut short at the end
     CHECK(json_string("\xE2\x82x") == "\"" + bad + bad + "x\"");
   }

@@ -66,7 +66,9 @@ struct Machine {
   Keeper keeper{board};
   Scheduler scheduler{board, keeper};
 
-  Machine() { REQUIRE_FALSE(keeper.start([this] { scheduler.run_all_now(); }).has_value()); }
+  Machine() {
+    REQUIRE_FALSE(keeper.start([this] { scheduler.run_all_now(); }).has_value());
+  }
   ~Machine() {
     scheduler.stop(Duration(2'000));
     keeper.stop();
@@ -106,7 +108,8 @@ TEST_CASE("next start: counts from start to start, jitters the interval and not 
   CHECK(next_start(start, start + Duration(25'000), *spec, false, 0) == start + Duration(25'000));
 }
 
-TEST_CASE("clock watch: a step of the wall clock or a late wake-up is a resume, small drifts are not") {
+TEST_CASE(
+    "clock watch: a step of the wall clock or a late wake-up is a resume, small drifts are not") {
   const Instant start = test::at(0);
   const auto look = [&](double mono, double wall, double due) {
     ClockWatch watch(start);
@@ -165,7 +168,8 @@ TEST_CASE("scheduler: what a probe throws is internal, and nobody else suffers")
   CHECK(machine.state(1)->status == Status::pass);
 }
 
-TEST_CASE("keeper: an attempt that overruns its deadline is fail(timeout) while the probe still hangs") {
+TEST_CASE(
+    "keeper: an attempt that overruns its deadline is fail(timeout) while the probe still hangs") {
   std::mutex mutex;
   std::condition_variable release;
   bool released = false;

@@ -110,8 +110,8 @@ TEST_CASE("environment: the REST endpoint is no Redis URL, and is told which one
   const auto alone = load_text(std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x.upstash.io"}});
   REQUIRE(alone.ok());
   CHECK(alone.value().config.checks.empty());
-  CHECK(alone.value().config.remarks == Lines{"UPSTASH_REDIS_REST_URL is ignored: " + reason +
-                                              "; set that one for a check"});
+  CHECK(alone.value().config.remarks ==
+        Lines{"UPSTASH_REDIS_REST_URL is ignored: " + reason + "; set that one for a check"});
   const auto both = load_text(
       std::nullopt, {{"UPSTASH_REDIS_REST_URL", "https://x"}, {"REDIS_URL", "rediss://x"}});
   REQUIRE(both.ok());
