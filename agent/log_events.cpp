@@ -74,6 +74,15 @@ LogLine describe_fail_open(const Event& event) {
           "help nobody"};
 }
 
+/// Said loudly: from here on a failure may go unnoticed.
+LogLine describe_mute(const Event& event) {
+  LogLine line{LogLevel::warn, "check muted"};
+  line.fields = {{"check", event.check},
+                 {"status", std::string(to_label(event.to))},
+                 {"for", seconds_text(event.since)}};
+  return line;
+}
+
 std::uint64_t failures_of(const CheckState& state) {
   return state.counters.attempts[static_cast<std::size_t>(Outcome::fail)];
 }
@@ -96,6 +105,10 @@ LogLine describe_event(const Event& event) {
       return {event.on ? LogLevel::info : LogLevel::warn, event.on ? "ready" : "not ready"};
     case Event::Type::fail_open:
       return describe_fail_open(event);
+    case Event::Type::muted:
+      return describe_mute(event);
+    case Event::Type::unmuted:
+      return line_of(LogLevel::info, "check counts again", event);
   }
   VITALS_ASSERT(false);
   return {};

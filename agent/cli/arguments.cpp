@@ -25,6 +25,7 @@ constexpr Flag format_flag{"--format", "text|json", "how to print"};
 constexpr Flag fail_on_flag{"--fail-on", "warn", "exit 1 for a warn, too"};
 constexpr Flag wait_flag{"--wait", "60s", "ask again until the verdict is pass or warn"};
 constexpr Flag print_flag{"--print", "", "show the effective config, secrets as ***"};
+constexpr Flag ttl_flag{"--ttl", "1h", "for how long; at most 24h"};
 constexpr Flag watch_flag{"--watch", "", "draw again every two seconds until Ctrl-C"};
 
 struct CommandSpec {
@@ -33,6 +34,7 @@ struct CommandSpec {
   std::string_view doc;
   std::size_t names_max;
   std::vector<Flag> flags;
+  std::size_t names_min = 0;
 };
 
 const std::vector<CommandSpec>& commands() {
@@ -52,6 +54,8 @@ const std::vector<CommandSpec>& commands() {
        {config_flag, watch_flag, format_flag, fail_on_flag}},
       {"drain", "[URL]", "make the agent answer fail, so that traffic leaves", 1, {config_flag}},
       {"undrain", "[URL]", "take a drain back", 1, {config_flag}},
+      {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
+      {"unmute", "NAME [URL]", "let it count again", 2, {config_flag}, 1},
       {"kinds", "", "the probe kinds, their settings and defaults", 0, {format_flag}},
       {"version", "", "revision and the versions of the libraries inside", 0, {format_flag}},
   };
@@ -89,6 +93,11 @@ std::optional<Error> set_flag(Arguments& arguments, std::string_view flag,
     arguments.print = true;
   } else if (flag == "--watch") {
     arguments.watch = true;
+  } else if (flag == "--ttl") {
+    if (const auto ttl = config::parse_duration(value); !ttl) {
+      return Error{"--ttl: " + ttl.error().message};
+    }
+    arguments.ttl = value;
   } else if (flag == "--fail-on") {
     if (value != "warn") return Error{"--fail-on takes 'warn', not '" + value + "'"};
     arguments.fail_on_warn = true;
@@ -152,6 +161,10 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
     return Error{"vitals " + arguments.command + ": too many arguments, at '" +
                  arguments.names[command->names_max] + "'"};
   }
+  if (!arguments.help && arguments.names.size() < command->names_min) {
+    return Error{"vitals " + arguments.command + ": which check? vitals " + arguments.command +
+                 " " + std::string(command->arguments)};
+  }
   return arguments;
 }
 
@@ -169,7 +182,7 @@ std::string usage() {
   }
   text += "\nOptions\n";
   for (const Flag& flag :
-       {config_flag, format_flag, fail_on_flag, wait_flag, print_flag, watch_flag}) {
+       {config_flag, format_flag, fail_on_flag, wait_flag, ttl_flag, print_flag, watch_flag}) {
     std::string name = "  " + std::string(flag.name) + " " + std::string(flag.value);
     constexpr std::size_t column = 22;
     name.resize(std::max(name.size() + 1, column), ' ');

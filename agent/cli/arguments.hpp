@@ -25,6 +25,7 @@ struct Arguments {
   std::vector<std::string> names;  // what stands without a dash
   std::optional<std::filesystem::path> config;
   std::optional<Duration> wait;
+  std::string ttl;  // as written: the agent reads it
   OutputFormat format = OutputFormat::text;
   bool fail_on_warn = false;
   bool print = false;

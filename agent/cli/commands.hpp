@@ -14,7 +14,7 @@ int serve(const Arguments& arguments);
 int check(const Arguments& arguments);
 int validate(const Arguments& arguments);
 int status(const Arguments& arguments);
-/// drain and undrain: POST to the running agent.
+/// drain, undrain, mute, unmute: asks it of the running agent.
 int control(const Arguments& arguments);
 int kinds(const Arguments& arguments);
 int version(const Arguments& arguments);

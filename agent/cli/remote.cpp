@@ -1,4 +1,4 @@
-// Commands that talk to a running agent: status, drain, undrain.
+// Commands that talk to a running agent: status, drain, undrain, mute, unmute.
 #include <signal.h>
 #include <unistd.h>
 
@@ -36,9 +36,11 @@ struct Agent {
   std::string token;  // empty: none
 };
 
-/// The URL of the command line, else the one of the config; the token of the config, else
-/// $VITALS_TOKEN. A config that does not load is an error only when it was named.
-Result<Agent> find_agent(const Arguments& arguments) {
+/// The URL of the command line (`url` is its place among the names), else the one of the config;
+/// the token of the config, else $VITALS_TOKEN. A config that does not load is an error only when
+/// it was named.
+Result<Agent> find_agent(const Arguments& arguments, std::size_t url = 0) {
+  const bool has_url = arguments.names.size() > url;
   Agent agent;
   const ConfigSource source = config_source(arguments);
   agent.token = source.environment("VITALS_TOKEN").value_or("");
@@ -47,11 +49,11 @@ Result<Agent> find_agent(const Arguments& arguments) {
   if (config) {
     agent.url = url_of(config.value().server);
     if (const auto token = config.value().server.token.read()) agent.token = token.value();
-  } else if (arguments.config && arguments.names.empty()) {
+  } else if (arguments.config && !has_url) {
     return Error{config.error().lines.empty() ? "the config does not load"
                                               : config.error().lines.front()};
   }
-  if (!arguments.names.empty()) agent.url = arguments.names.front();
+  if (has_url) agent.url = arguments.names[url];
   if (agent.url.find("://") == std::string::npos) agent.url = "http://" + agent.url;
   while (agent.url.ends_with('/')) agent.url.pop_back();
   return agent;
@@ -157,6 +159,38 @@ int show_once(const Agent& agent, const Arguments& arguments, bool redraw) {
                    arguments.fail_on_warn);
 }
 
+/// What the command asks of the agent, and how many names stand before the URL.
+struct ControlPath {
+  const char* method = "POST";
+  std::string target;
+  std::size_t names = 0;
+};
+
+/// Like encodeURIComponent: what is no name of a check is for the agent to refuse.
+std::string encoded(std::string_view text) {
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
+  std::string out;
+  for (const char c : text) {
+    if (plain.find(c) != std::string_view::npos) {
+      out += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    out += {'%', digits[byte >> 4U], digits[byte & 0xFU]};
+  }
+  return out;
+}
+
+ControlPath control_path(const Arguments& arguments) {
+  const std::string& command = arguments.command;
+  if (command != "mute" && command != "unmute") return {"POST", "/" + command, 0};
+  const std::string target = "/mute/" + encoded(arguments.names.front());
+  if (command == "unmute") return {"DELETE", target, 1};
+  return {"PUT", target + (arguments.ttl.empty() ? "" : "?ttl=" + arguments.ttl), 1};
+}
+
 }  // namespace
 
 int status(const Arguments& arguments) {
@@ -178,17 +212,22 @@ int status(const Arguments& arguments) {
 
 int control(const Arguments& arguments) {
   initialise_probe_libraries();
-  const auto agent = find_agent(arguments);
+  const ControlPath path = control_path(arguments);
+  const auto agent = find_agent(arguments, path.names);
   if (!agent) return complain(agent.error().message, exit_usage);
   const auto answer =
-      ask_agent({"POST", agent.value().url + "/" + arguments.command, agent.value().token});
+      ask_agent({path.method, agent.value().url + path.target, agent.value().token});
   if (!answer) return complain(answer.error().message, exit_fail);
   constexpr int no_content = 204;
-  if (answer.value().status == no_content) return exit_ok;
+  constexpr int bad_request = 400;
+  constexpr int not_found = 404;
+  const int status = answer.value().status;
+  if (status == no_content) return exit_ok;
+  const bool ours = path.names > 0 && (status == not_found || status == bad_request);
   return complain(config::redact_url(agent.value().url) + " refused to " + arguments.command +
-                      ": HTTP " + std::to_string(answer.value().status) + " " +
+                      ": HTTP " + std::to_string(status) + " " +
                       clean_text(without_secrets(agent.value(), answer.value().body)),
-                  exit_fail);
+                  ours ? exit_usage : exit_fail);
 }
 
 }  // namespace vitals::cli

@@ -106,6 +106,12 @@ class Agent {
     sources.now = [] { return Instant::now(); };
     sources.metrics = [this](bool openmetrics) { return metrics(openmetrics); };
     sources.drain = [this](bool draining) { board_.set_draining(draining, Instant::now()); };
+    sources.mute = [this](std::string_view check, Duration ttl) {
+      return board_.mute(check, ttl, Instant::now());
+    };
+    sources.unmute = [this](std::string_view check) {
+      return board_.unmute(check, Instant::now());
+    };
     sources.identity = identity_of(source_.environment);
     return sources;
   }

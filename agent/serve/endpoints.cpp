@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "agent/config/quantity.hpp"
 #include "agent/json_writer.hpp"
 #include "agent/serve/document_cache.hpp"
 #include "agent/serve/metrics.hpp"
@@ -22,13 +23,15 @@ constexpr const char* health_type = "application/health+json";
 constexpr const char* json_type = "application/json";
 
 constexpr std::string_view check_prefix = "/health/check/";
+constexpr std::string_view mute_prefix = "/mute/";
 constexpr std::string_view read_methods = "GET, HEAD";
 constexpr std::string_view post_method = "POST";
+constexpr std::string_view put_methods = "PUT, DELETE";
 
 /// Larger documents are made on the worker.
 constexpr std::size_t checks_rendered_inline_max = 100;
 
-enum class Action { document, metrics, drain, undrain };
+enum class Action { document, metrics, drain, undrain, mute };
 
 struct Route {
   std::string_view path;
@@ -50,7 +53,11 @@ constexpr std::array<Route, 11> routes{{
     {"/drain", "control", Action::drain, View::health},
     {"/undrain", "control", Action::undrain, View::health},
 }};
-constexpr Route check_route{check_prefix, "check", Action::document, View::check};
+/// A name follows the path.
+constexpr std::array<Route, 2> named_routes{{
+    {check_prefix, "check", Action::document, View::check},
+    {mute_prefix, "control", Action::mute, View::health},
+}};
 
 constexpr std::string_view not_found_sentence =
     "there is nothing here; try /health, /health/ready, /health/live, /health/startup, "
@@ -60,7 +67,9 @@ constexpr std::string_view forbidden_sentence =
     "through no proxy";
 
 const Route* find_route(std::string_view path) {
-  if (path.starts_with(check_prefix)) return &check_route;
+  for (const Route& route : named_routes) {
+    if (path.starts_with(route.path)) return &route;
+  }
   const auto found = std::find_if(routes.begin(), routes.end(),
                                   [&](const Route& route) { return route.path == path; });
   return found == routes.end() ? nullptr : &*found;
@@ -74,14 +83,22 @@ std::string_view allowed_methods(Action action) {
     case Action::drain:
     case Action::undrain:
       return post_method;
+    case Action::mute:
+      return put_methods;
   }
   VITALS_ASSERT(false);
   return {};
 }
 
+/// Is `method` one of "GET, HEAD"?
 bool is_allowed(std::string_view method, Action action) {
-  return allowed_methods(action) == post_method ? method == "POST"
-                                                : method == "GET" || method == "HEAD";
+  std::string_view rest = allowed_methods(action);
+  while (!rest.empty()) {
+    const auto comma = rest.find(", ");
+    if (rest.substr(0, comma) == method) return true;
+    rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 2);
+  }
+  return false;
 }
 
 /// The last value wins, as in most servers; empty when it was not given.
@@ -167,6 +184,20 @@ bool may_be_name(std::string_view name) {
          });
 }
 
+HttpReply done() {
+  HttpReply reply;
+  reply.status = 204;
+  return reply;
+}
+
+/// ?ttl= of a mute; the error is for the client.
+Result<Duration> mute_time(std::string_view text) {
+  if (text.empty()) return mute_default;
+  const auto ttl = config::parse_duration(text);
+  if (ttl && ttl.value() > Duration(0) && ttl.value() <= mute_max) return ttl;
+  return Error{"ttl must be a duration such as 30m or 1h, more than 0 and at most 24h"};
+}
+
 /// Names are shown to those alone who may see details.
 std::string unknown_check_sentence(const Snapshot& snapshot, std::string_view name, bool details) {
   // What can't be a name is not repeated: somebody may have pasted a secret there.
@@ -184,7 +215,9 @@ struct Endpoints::Impl {
   HttpReply answer(const HttpRequest& request, const Route& route);
   HttpReply answer_document(const HttpRequest& request, const Route& route);
   HttpReply answer_metrics(const HttpRequest& request) const;
-  HttpReply answer_control(const HttpRequest& request, bool draining);
+  HttpReply answer_drain(bool draining) const;
+  HttpReply answer_mute(const HttpRequest& request) const;
+  HttpReply answer_control(const HttpRequest& request, const Route& route);
   std::shared_ptr<const Document> document(const std::shared_ptr<const Snapshot>& snapshot,
                                            const DocumentKey& key, bool may_defer);
   Document render(const Snapshot& snapshot, const Judgement& judgement, const DocumentKey& key,
@@ -277,14 +310,28 @@ HttpReply Endpoints::Impl::answer_metrics(const HttpRequest& request) const {
   return reply;
 }
 
-HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, bool draining) {
+HttpReply Endpoints::Impl::answer_drain(bool draining) const {
+  sources.drain(draining);
+  return done();
+}
+
+HttpReply Endpoints::Impl::answer_mute(const HttpRequest& request) const {
+  const std::string name = request.path.substr(mute_prefix.size());
+  const auto ttl = mute_time(parameter(request, "ttl"));
+  const bool mutes = request.method == "PUT";
+  if (mutes && !ttl) return refusal(request, 400, ttl.error().message);
+  const bool known = mutes ? sources.mute(name, ttl.value()) : sources.unmute(name);
+  if (known) return done();
+  // Whoever may control may see names.
+  return refusal(request, 404, unknown_check_sentence(*sources.snapshot(), name, true));
+}
+
+HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, const Route& route) {
   if (!may_control(caller_of(request, *settings_now()))) {
     return refusal(request, 403, forbidden_sentence);
   }
-  sources.drain(draining);
-  HttpReply reply;
-  reply.status = 204;
-  return reply;
+  if (route.action == Action::mute) return answer_mute(request);
+  return answer_drain(route.action == Action::drain);
 }
 
 HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route) {
@@ -295,9 +342,9 @@ HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route
     case Action::metrics:
       return answer_metrics(request);
     case Action::drain:
-      return answer_control(request, true);
     case Action::undrain:
-      return answer_control(request, false);
+    case Action::mute:
+      return answer_control(request, route);
   }
   VITALS_ASSERT(false);
   return {};

@@ -19,6 +19,10 @@ enum class Format { json, text, line, html };
 /// nothing fits. Never fails. `html` falls back to JSON where there is no page.
 [[nodiscard]] Format choose_format(std::string_view query_format, std::string_view accept);
 
+/// Of PUT /mute/NAME (contract §5).
+inline constexpr Duration mute_default = std::chrono::hours(1);
+inline constexpr Duration mute_max = std::chrono::hours(24);
+
 /// application/openmetrics-text preferred over text/plain by this Accept header?
 [[nodiscard]] bool prefers_openmetrics(std::string_view accept);
 
@@ -29,6 +33,9 @@ struct EndpointSources {
   /// Renders the page of /metrics; true: OpenMetrics.
   std::function<std::string(bool openmetrics)> metrics;
   std::function<void(bool draining)> drain;
+  /// False: no such check.
+  std::function<bool(std::string_view check, Duration ttl)> mute;
+  std::function<bool(std::string_view check)> unmute;
   Identity identity;
 };
 

@@ -2,7 +2,9 @@
 #include "agent/serve/report.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include <vitals/text.hpp>
 
@@ -182,6 +184,25 @@ Instant since_when(const CheckView& check, Instant now) {
 std::string lasted(Instant since, Instant now) {
   return human_duration(
       std::chrono::duration_cast<std::chrono::seconds>(now.mono - since.mono).count());
+}
+
+std::string iso_time(WallTime time) {
+  using namespace std::chrono;
+  const auto whole = floor<seconds>(time);
+  const auto day = floor<days>(whole);
+  const year_month_day date(day);
+  const hh_mm_ss clock(whole - day);
+  std::array<char, 48> text{};
+  const int length = std::snprintf(
+      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
+WallTime wall_time_of(TimePoint moment, Instant now) {
+  return now.wall + std::chrono::duration_cast<WallTime::duration>(moment - now.mono);
 }
 
 std::string explanation(const CheckView& check) {

@@ -1,28 +1,9 @@
 // The health document as application/health+json (draft-inadarei-api-health-check-06, contract §5).
-#include <array>
-#include <cstdio>
-
 #include "agent/json_writer.hpp"
 #include "agent/serve/report_parts.hpp"
 
 namespace vitals {
 namespace {
-
-/// "2026-11-21T00:20:01Z"
-std::string iso_time(WallTime time) {
-  using namespace std::chrono;
-  const auto whole = floor<seconds>(time);
-  const auto day = floor<days>(whole);
-  const year_month_day date(day);
-  const hh_mm_ss clock(whole - day);
-  std::array<char, 48> text{};
-  const int length = std::snprintf(
-      text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-      static_cast<int>(clock.seconds().count()));
-  return {text.data(), static_cast<std::size_t>(length)};
-}
 
 void write_observed(JsonWriter& json, const CheckState& state) {
   if (!state.last) return;
@@ -61,7 +42,10 @@ void write_check(JsonWriter& json, const CheckView& check, Instant now) {
   if (!check.judgement.suppressed_by.empty()) {
     json.text("suppressed_by", check.judgement.suppressed_by);
   }
-  if (check.judgement.muted) json.flag("muted", true);
+  if (check.judgement.muted) {
+    json.flag("muted", true);
+    json.text("muted_until", iso_time(wall_time_of(*state.muted_until, now)));
+  }
   json.end_object();
   json.end_array();
 }

@@ -40,6 +40,11 @@ struct CheckView {
 /// "28s" from then to now.
 [[nodiscard]] std::string lasted(Instant since, Instant now);
 
+/// "2026-11-21T00:20:01Z"
+[[nodiscard]] std::string iso_time(WallTime time);
+/// A monotonic moment on the wall clock, as far as that is known now: the end of a mute.
+[[nodiscard]] WallTime wall_time_of(TimePoint moment, Instant now);
+
 /// What people should read about the check: why it has its status, or what the latest attempt
 /// complained of while its streak still grows; "no result yet" before the first.
 [[nodiscard]] std::string explanation(const CheckView& check);

@@ -217,9 +217,11 @@ std::string_view symbol(const CheckView& check) {
   return {};
 }
 
-/// "muted; ", "suppressed by db; " before what the check itself has to say.
-std::string silence(const CheckView& check) {
-  if (check.judgement.muted) return "muted; ";
+/// "muted until 01:20:00Z; ", "suppressed by db; " before what the check itself has to say.
+std::string silence(const CheckView& check, Instant now) {
+  if (check.judgement.muted) {
+    return "muted until " + clock_text(wall_time_of(*check.state.muted_until, now), now) + "; ";
+  }
   if (check.judgement.suppressed_by.empty()) return {};
   return "suppressed by " + std::string(check.judgement.suppressed_by) + "; ";
 }
@@ -227,7 +229,7 @@ std::string silence(const CheckView& check) {
 /// "[✗] db: saturated, too many clients; 4 in a row since 00:19:33Z (4.1ms)"
 std::string row(const CheckView& check, Instant now) {
   std::string text = "[" + std::string(symbol(check)) + "] " + std::string(check.name()) + ": " +
-                     silence(check) + reason_and_detail(check);
+                     silence(check, now) + reason_and_detail(check);
   if (check.judgement.status == Status::fail) text += streak(check, now);
   return text + observed_text(check.state) + "\n";
 }

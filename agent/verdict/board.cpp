@@ -1,6 +1,7 @@
 // The board: folds samples under one mutex and publishes what readers see.
 #include "agent/verdict/board.hpp"
 
+#include <set>
 #include <utility>
 
 namespace vitals {
@@ -71,11 +72,13 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
     const std::lock_guard lock(mutex_);
     std::vector<Slot> slots;
     std::map<std::string, std::size_t, std::less<>> index;
+    std::set<std::string, std::less<>> unchanged;
     for (const auto& spec : specs) {
       Slot slot;
       Slot* const before = find_locked(spec->name);
       if (before != nullptr && before->state->spec->fingerprint == spec->fingerprint) {
         slot = *before;
+        unchanged.insert(spec->name);
       } else {
         auto state = fresh_state(spec, now);
         state.counts_while_unknown = state.counts_while_unknown && !configured_;
@@ -83,6 +86,12 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
       }
       index.emplace(spec->name, slots.size());
       slots.push_back(std::move(slot));
+    }
+    for (Slot& slot : slots_) {
+      const std::string& name = slot.state->spec->name;
+      if (unchanged.contains(name)) continue;
+      end_mute_locked(slot, "a reload changed or removed the check", events);
+      history_.forget(name);
     }
     slots_ = std::move(slots);
     index_ = std::move(index);
@@ -188,17 +197,68 @@ void StatusBoard::set_draining(bool draining, Instant now) {
   announce(events);
 }
 
+bool StatusBoard::mute(std::string_view check, Duration ttl, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = find_locked(check);
+    if (slot == nullptr) return false;
+    auto state = std::make_shared<CheckState>(*slot->state);
+    state->muted_until = now.mono + ttl;
+    slot->state = std::move(state);
+    Event event;
+    event.type = Event::Type::muted;
+    event.check = check;
+    event.from = event.to = slot->state->status;
+    event.since = ttl;
+    events.push_back(std::move(event));
+    publish_locked(now, true, events);
+  }
+  announce(events);
+  return true;
+}
+
+bool StatusBoard::unmute(std::string_view check, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = find_locked(check);
+    if (slot == nullptr) return false;
+    if (!end_mute_locked(*slot, "by request", events)) return true;
+    publish_locked(now, true, events);
+  }
+  announce(events);
+  return true;
+}
+
+bool StatusBoard::end_mute_locked(Slot& slot, const std::string& why, Events& events) {
+  if (!slot.state->muted_until) return false;
+  auto state = std::make_shared<CheckState>(*slot.state);
+  state->muted_until.reset();
+  slot.state = std::move(state);
+  Event event;
+  event.type = Event::Type::unmuted;
+  event.check = slot.state->spec->name;
+  event.from = event.to = slot.state->status;
+  event.reason = slot.state->reason;
+  event.detail = why;
+  events.push_back(std::move(event));
+  return true;
+}
+
 void StatusBoard::tick(Instant now) {
   Events events;
   {
     const std::lock_guard lock(mutex_);
     bool changed = now.mono >= next_judgement_;
     for (Slot& slot : slots_) {
+      if (slot.state->muted_until && now.mono >= *slot.state->muted_until) {
+        changed = end_mute_locked(slot, "its time is over", events) || changed;
+      }
       if (!is_stale(*slot.state, now.mono) || slot.state->status == Status::fail) continue;
       auto state = std::make_shared<CheckState>(*slot.state);
       expire(*state, now);
-      events.push_back(transition_event(*slot.state, *state, now));
-      slot.state = std::move(state);
+      change_locked(slot, std::move(state), now, events);
       changed = true;
     }
     if (!changed) return;
@@ -229,15 +289,31 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
   const Status expired_from = state->status;
   const Fold stale = expire(*state, sample.started);
   Fold fold = apply_sample(*state, sample);
+  history_.note_result(state->spec->name, sample);
   if (stale.from && !fold.from) fold.from = expired_from;
-  if (fold.from) {
-    events.push_back(transition_event(*slot.state, *state, sample.finished));
-  } else if (fold.first_failure) {
+  const bool first_failure = fold.first_failure && !fold.from;
+  if (first_failure) {
     events.push_back(failure_event(Event::Type::first_failure, *state, sample));
   }
-  if (fold.internal) events.push_back(failure_event(Event::Type::internal, *state, sample));
-  slot.state = std::move(state);
+  if (fold.from) {
+    change_locked(slot, std::move(state), sample.finished, events);
+  } else {
+    slot.state = std::move(state);
+  }
+  if (fold.internal) events.push_back(failure_event(Event::Type::internal, *slot.state, sample));
   publish_locked(sample.finished, fold.from.has_value() || !draft_.startup_latched, events);
+}
+
+void StatusBoard::change_locked(Slot& slot, std::shared_ptr<const CheckState> state, Instant now,
+                                Events& events) {
+  events.push_back(transition_event(*slot.state, *state, now));
+  note_transition_locked(events.back(), now);
+  slot.state = std::move(state);
+}
+
+void StatusBoard::note_transition_locked(const Event& event, Instant now) {
+  history_.note_transition(
+      {now.wall, event.check, event.from, event.to, event.reason, event.detail, event.since});
 }
 
 void StatusBoard::publish_locked(Instant now, bool status_changed, Events& events) {
@@ -273,6 +349,7 @@ void StatusBoard::judge_locked(Instant now, Events& events) {
     event.to = judgement.verdict;
     event.since = now.mono - draft_.verdict_since.mono;
     explain_verdict(draft_, judgement, event);
+    note_transition_locked(event, now);
     events.push_back(std::move(event));
     if (verdict_known_) {
       ++draft_.verdict_transitions[static_cast<std::size_t>(draft_.verdict)]

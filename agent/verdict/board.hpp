@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "agent/verdict/health_state.hpp"
+#include "agent/verdict/history.hpp"
 #include "agent/verdict/judge.hpp"
 #include "agent/verdict/snapshot.hpp"
 
@@ -20,15 +21,25 @@ namespace vitals {
 
 /// Something worth one log line. Strings are copies; events outlive the board's lock.
 struct Event {
-  enum class Type { transition, first_failure, internal, verdict, resumed, ready, fail_open };
+  enum class Type {
+    transition,
+    first_failure,
+    internal,
+    verdict,
+    resumed,
+    ready,
+    fail_open,
+    muted,
+    unmuted
+  };
   Type type = Type::transition;
   std::string check;  // empty for verdict, resumed, ready, fail_open
   Status from = Status::unknown;
   Status to = Status::unknown;
   bool on = false;  // ready, fail_open: the new value
   Reason reason = Reason::none;
-  std::string detail;
-  Elapsed since{};     // how long `from` had lasted
+  std::string detail;  // unmuted: why
+  Elapsed since{};     // how long `from` had lasted; muted: how long it will be
   Elapsed duration{};  // of the attempt behind it
   Impact impact = Impact::info;
 };
@@ -68,11 +79,18 @@ class StatusBoard {
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).
   void resume(Instant now, Duration grace);
   void set_draining(bool draining, Instant now);
+  /// Leaves a check out of verdict and readiness for so long (§5); again: from now on. A reload
+  /// that changes the check ends it. False: no such check.
+  bool mute(std::string_view check, Duration ttl, Instant now);
+  /// Nothing to end is fine. False: no such check.
+  bool unmute(std::string_view check, Instant now);
   /// Announces what time alone changed (staleness, end of grace or mute).
   void tick(Instant now);
 
   /// Never null. The returned snapshot does not change.
   [[nodiscard]] std::shared_ptr<const Snapshot> latest() const;
+  /// At least as new as any snapshot; keeps what a reload leaves as it was.
+  [[nodiscard]] const History& history() const { return history_; }
 
  private:
   struct Slot {
@@ -86,6 +104,12 @@ class StatusBoard {
   /// The slot whose attempt in flight this is; closes the attempt. Null when it was closed before.
   [[nodiscard]] Slot* close_locked(const AttemptId& attempt);
   void fold_locked(Slot& slot, const Sample& sample, Events& events);
+  /// Puts the changed state in place; its change of status is announced and kept.
+  void change_locked(Slot& slot, std::shared_ptr<const CheckState> state, Instant now,
+                     Events& events);
+  void note_transition_locked(const Event& event, Instant now);
+  /// Ends the mute of a check that has one; publishing is left to the caller. False: it had none.
+  bool end_mute_locked(Slot& slot, const std::string& why, Events& events);
   /// Puts a changed copy in place; `status_changed` asks for a new judgement.
   void publish_locked(Instant now, bool status_changed, Events& events);
   void judge_locked(Instant now, Events& events);
@@ -105,6 +129,7 @@ class StatusBoard {
   bool fail_open_ = false;
   TimePoint next_judgement_ = TimePoint::max();
   std::uint64_t attempts_ = 0;
+  History history_;
 };
 
 }  // namespace vitals

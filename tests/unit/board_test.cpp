@@ -33,6 +33,10 @@ std::string text_of(const Event& event) {
       return std::string("ready ") + (event.on ? "1" : "0");
     case Event::Type::fail_open:
       return std::string("fail_open ") + (event.on ? "1" : "0");
+    case Event::Type::muted:
+      return event.check + " muted";
+    case Event::Type::unmuted:
+      return event.check + " unmuted " + event.detail;
   }
   return "";
 }
@@ -149,6 +153,129 @@ TEST_CASE_FIXTURE(Fixture, "startup: latched once every startup check has passed
   CHECK(judged(2).startup);
   for (const double now : {3.0, 5.0, 7.0}) tell("db", down(), now);
   CHECK(judged(7).startup);
+}
+
+TEST_CASE_FIXTURE(Fixture, "mute: the check leaves verdict, readiness and liveness until it ends") {
+  auto app = test::spec("app");
+  app->scope = Scope::local;
+  app->live = true;
+  configure({app});
+  for (const double now : {1.0, 3.0, 5.0}) tell("app", down(), now);
+  tell("app", passed(""), 6);
+  tell("app", passed(""), 7);
+  for (const double now : {8.0, 9.0, 10.0}) tell("app", down(), now);
+  CHECK(judged(10).verdict == Status::fail);
+  CHECK_FALSE(judged(10).live);
+  events.clear();
+
+  CHECK(board.mute("app", Duration(20'000), at(11)));
+  CHECK(events == Texts{"app muted", "verdict fail>pass", "ready 1"});
+  CHECK(judged(12).verdict == Status::pass);
+  CHECK(judged(12).ready);
+  CHECK(judged(12).live);
+  CHECK(judged(12).checks[0].status == Status::fail);
+  events.clear();
+  board.tick(at(30.9));
+  CHECK(events.empty());
+  board.tick(at(31));
+  CHECK(events == Texts{"app unmuted its time is over", "verdict pass>fail", "ready 0"});
+  CHECK_FALSE(board.latest()->checks[0]->muted_until);
+  events.clear();
+  board.tick(at(31.5));
+  CHECK(events.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "mute: again starts anew, unmute ends it, an unknown check is refused") {
+  configure({test::spec("db")});
+  CHECK(board.mute("db", Duration(5'000), at(1)));
+  CHECK(board.mute("db", Duration(50'000), at(2)));
+  board.tick(at(20));
+  CHECK(judged(20).checks[0].muted);
+  events.clear();
+  CHECK(board.unmute("db", at(21)));
+  CHECK(events.front() == "db unmuted by request");
+  CHECK_FALSE(judged(21).checks[0].muted);
+  events.clear();
+  CHECK(board.unmute("db", at(22)));
+  CHECK(events.empty());
+  CHECK_FALSE(board.mute("bd", Duration(5'000), at(23)));
+  CHECK_FALSE(board.unmute("bd", at(23)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "mute: a reload keeps it for an unchanged check, and says when not") {
+  configure({test::spec("db"), test::spec("app")});
+  board.mute("db", Duration(60'000), at(1));
+  board.mute("app", Duration(60'000), at(1));
+  events.clear();
+  auto app = test::spec("app");
+  app->fingerprint = "app with another url";
+  configure({test::spec("db"), app}, 2);
+  CHECK(judged(3).checks[0].muted);
+  CHECK_FALSE(judged(3).checks[1].muted);
+  CHECK(events.front() == "app unmuted a reload changed or removed the check");
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "history: the board keeps results, failures and changes as they happen") {
+  configure({test::spec("db")});
+  tell("db", passed("ok"), 1);
+  for (const double now : {11.0, 13.0, 15.0}) tell("db", down(), now);
+  const CheckHistory db = board.history().of("db");
+  REQUIRE(db.results.size() == 4);
+  CHECK(db.results[0].outcome == Outcome::fail);
+  CHECK(db.results[0].reason == Reason::refused);
+  CHECK(db.results[0].at == at(15).wall);
+  CHECK(db.results[0].duration == std::chrono::milliseconds(100));
+  CHECK(db.results[3].outcome == Outcome::pass);
+  REQUIRE(db.failures.size() == 3);
+  CHECK(db.failures[0].detail == "connection refused");
+
+  const auto changes = board.history().transitions();
+  REQUIRE(changes.size() == 2);
+  CHECK(changes[0].check == "db");
+  CHECK(changes[0].from == Status::pass);
+  CHECK(changes[0].to == Status::fail);
+  CHECK(changes[0].reason == Reason::refused);
+  CHECK(changes[0].lasted == std::chrono::seconds(14));
+  CHECK(changes[1].from == Status::unknown);
+  const auto verdicts = board.history().verdicts();
+  REQUIRE(verdicts.size() == 2);
+  CHECK(verdicts[0].to == Status::fail);
+  CHECK(verdicts[0].detail == "db: connection refused");
+}
+
+TEST_CASE_FIXTURE(Fixture, "history: what time alone turned stale is a change, too") {
+  configure({test::spec("db")});
+  tell("db", passed("ok"), 1);
+  board.tick(at(40));
+  const auto changes = board.history().transitions();
+  REQUIRE(!changes.empty());
+  CHECK(changes[0].reason == Reason::stale);
+  CHECK(changes[0].at == at(40).wall);
+  CHECK(board.history().of("db").results.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "history: an overrun counts once; what came too late is left out") {
+  configure({test::spec("db")});
+  const auto attempt = board.begin("db", at(1));
+  board.overrun(*attempt, at(1), at(6));
+  CHECK_FALSE(board.finish(*attempt, sample(passed("late"), 9)));
+  const CheckHistory db = board.history().of("db");
+  REQUIRE(db.results.size() == 1);
+  CHECK(db.results[0].reason == Reason::timeout);
+  CHECK(db.results[0].duration == std::chrono::seconds(5));
+}
+
+TEST_CASE_FIXTURE(Fixture, "history: a reload keeps it for unchanged checks alone") {
+  configure({test::spec("db"), test::spec("app"), test::spec("old")});
+  for (const char* name : {"db", "app", "old"}) tell(name, passed(""), 1);
+  auto app = test::spec("app");
+  app->fingerprint = "app with another url";
+  configure({app, test::spec("db")}, 2);
+  CHECK(board.history().of("db").results.size() == 1);
+  CHECK(board.history().of("app").results.empty());
+  CHECK(board.history().of("old").results.empty());
+  CHECK(board.history().transitions().size() == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "startup: without such a check the first round sets the latch") {

@@ -30,11 +30,22 @@ struct Fixture {
   Instant now = test::at(1);
   int drained = 0;
   int undrained = 0;
+  std::vector<std::string> mutes;
   Endpoints endpoints{
       {.snapshot = [this] { return latest; },
        .now = [this] { return now; },
        .metrics = [](bool openmetrics) { return openmetrics ? "# EOF\n" : "x 1\n"; },
        .drain = [this](bool on) { ++(on ? drained : undrained); },
+       .mute =
+           [this](std::string_view check, Duration ttl) {
+             mutes.push_back(std::string(check) + " " + std::to_string(ttl.count()));
+             return check == "db";
+           },
+       .unmute =
+           [this](std::string_view check) {
+             mutes.push_back("-" + std::string(check));
+             return check == "db";
+           },
        .identity = {}}};
 
   explicit Fixture(Status db = Status::pass, Status cache = Status::pass) { set(db, cache); }
@@ -55,6 +66,14 @@ struct Fixture {
     request.method = "GET";
     request.path = path;
     request.query = std::move(query);
+    return endpoints.handle(request);
+  }
+  HttpReply put(const std::string& path, std::multimap<std::string, std::string> query = {}) {
+    HttpRequest request;
+    request.method = "PUT";
+    request.path = path;
+    request.query = std::move(query);
+    request.from_loopback = true;
     return endpoints.handle(request);
   }
   HttpReply send(const std::string& method, const std::string& path, bool loopback = true,
@@ -229,6 +248,42 @@ TEST_CASE("endpoints: control is for the token or for this machine") {
   CHECK(fixture.send("POST", "/drain", false, false, "Bearer ").status == 403);
 }
 
+TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when asked") {
+  Fixture fixture;
+  CHECK(fixture.put("/mute/db").status == 204);
+  CHECK(fixture.put("/mute/db", {{"ttl", "10m"}}).status == 204);
+  CHECK(fixture.put("/mute/db", {{"ttl", "24h"}}).status == 204);
+  CHECK(fixture.send("DELETE", "/mute/db").status == 204);
+  CHECK(fixture.mutes == std::vector<std::string>{"db 3600000", "db 600000", "db 86400000", "-db"});
+  CHECK(fixture.put("/mute/db").endpoint == "control");
+  CHECK(fixture.put("/mute/db").body.empty());
+}
+
+TEST_CASE("endpoints: a mute with a bad ttl is 400, of an unknown check 404, of a stranger 403") {
+  Fixture fixture;
+  for (const auto* ttl : {"24h1s", "0s", "-1h", "10", "soon", "1e9h"}) {
+    CAPTURE(ttl);
+    const auto reply = fixture.put("/mute/db", {{"ttl", ttl}});
+    CHECK(reply.status == 400);
+    CHECK(reply.body.find("at most 24h") != std::string::npos);
+  }
+  CHECK(fixture.mutes.empty());
+  const auto unknown = fixture.put("/mute/cahce");
+  CHECK(unknown.status == 404);
+  CHECK(unknown.body == "{\"error\": \"no check 'cahce'; did you mean 'cache'?\"}\n");
+  CHECK(fixture.send("DELETE", "/mute/nosuch").status == 404);
+  fixture.mutes.clear();
+  for (const auto* method : {"PUT", "DELETE"}) {
+    CHECK(fixture.send(method, "/mute/db", true, true).status == 403);
+    CHECK(fixture.send(method, "/mute/db", false).status == 403);
+    CHECK(fixture.send(method, "/mute/nosuch", false).status == 403);
+  }
+  CHECK(fixture.mutes.empty());
+  const auto reply = fixture.get("/mute/db");
+  CHECK(reply.status == 405);
+  CHECK(header(reply, "Allow") == "PUT, DELETE");
+}
+
 TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown path 404") {
   Fixture fixture;
   for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "TRACE"}) {
@@ -245,7 +300,7 @@ TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown pat
   }
   CHECK(fixture.drained == 0);
   for (const auto* path : {"/", "", "*", "/Health", "/health/", "/health/check", "/history",
-                           "/busy/x", "/mute/db", "/heartbeat/db", "/metrics/"}) {
+                           "/busy/x", "/mute", "/heartbeat/db", "/metrics/"}) {
     CAPTURE(path);
     const auto reply = fixture.get(path);
     CHECK(reply.status == 404);

@@ -108,6 +108,19 @@ TEST_SUITE("log events") {
     CHECK(shown(describe_event(event)).starts_with("info first verdict |"));
   }
 
+  TEST_CASE("log events: a mute is loud and says for how long, its end says why") {
+    CHECK(shown(describe_event(event_of(Event::Type::muted, {Status::pass, Status::pass}))) ==
+          "warn check muted | check=db status=pass for=3m20s");
+    Event ended;
+    ended.type = Event::Type::unmuted;
+    ended.check = "db";
+    ended.from = ended.to = Status::fail;
+    ended.reason = Reason::refused;
+    ended.detail = "its time is over";
+    CHECK(shown(describe_event(ended)) ==
+          "info check counts again | check=db status=fail reason=refused detail=its time is over");
+  }
+
   TEST_CASE("log events: resume, readiness and fail_open are one line each") {
     CHECK(shown(describe_event(of_machine(Event::Type::resumed, false))) ==
           "info resumed: every check is asked now |");

@@ -145,10 +145,12 @@ TEST_SUITE("report") {
           "suppressed: api by db | muted: jobs\n");
     CHECK(page.text.find("[-] api: suppressed by db; timeout, no answer; 1 in a row since "
                          "00:20:00Z, never passed (1.0ms)\n") != std::string::npos);
-    CHECK(page.text.find("[-] jobs: muted; refused, connection refused; ") != std::string::npos);
+    CHECK(page.text.find("[-] jobs: muted until 00:21:40Z; refused, connection refused; ") !=
+          std::string::npos);
     const Json checks = page.document()["checks"];
     CHECK(checks["api:responseTime"][0]["suppressed_by"] == "db");
     CHECK(checks["jobs:responseTime"][0]["muted"] == true);
+    CHECK(checks["jobs:responseTime"][0]["muted_until"] == "2025-12-18T00:21:40Z");
     CHECK_FALSE(checks["app:responseTime"][0].contains("muted"));
     CHECK_FALSE(checks["app:responseTime"][0].contains("suppressed_by"));
   }
