@@ -46,8 +46,6 @@ std::optional<std::pair<int, int>> status_range(std::string_view text) {
   return std::pair{*low, *high};
 }
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
-
 std::string quoted(std::string_view value) {
   return "\"" + std::string(value.substr(0, quoted_max)) + "\"";
 }
@@ -150,43 +148,6 @@ std::string StatusRanges::text() const {
   return text;
 }
 
-std::vector<HeaderLine> header_lines(std::string_view head) {
-  std::vector<HeaderLine> lines;
-  while (!head.empty()) {
-    const auto end = head.find('\n');
-    const auto line = head.substr(0, end);
-    head = end == std::string_view::npos ? std::string_view() : head.substr(end + 1);
-    const auto colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) continue;
-    lines.push_back({line.substr(0, colon), trimmed(line.substr(colon + 1))});
-  }
-  return lines;
-}
-
-std::optional<std::string_view> find_header(std::string_view head, std::string_view name) {
-  for (const auto& line : header_lines(head)) {
-    if (same_name(line.name, name)) return line.value;
-  }
-  return {};
-}
-
-bool is_token(std::string_view text) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           marks.find(c) != std::string_view::npos;
-  });
-}
-
-bool is_header_value(std::string_view text) {
-  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
-}
-
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
-
 Result<ValueRule> ValueRule::parse(std::string_view text) {
   ValueRule rule;
   rule.text_ = text;
@@ -273,53 +234,6 @@ std::string readable_text(std::string_view body, bool cut) {
   if (start == std::string_view::npos) return {};
   body = body.substr(start);
   return std::string(trimmed(body.front() == '<' ? without_tags(body) : std::string(body)));
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr std::string_view alphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      const bool padding = i + k > bytes.size();
-      text += padding ? '=' : alphabet[group >> (18U - 6U * k) & 63U];
-    }
-  }
-  return text;
-}
-
-std::optional<std::string> base64_decode(std::string_view text) {
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
-  std::string bytes;
-  std::uint32_t bits = 0;
-  unsigned count = 0;
-  for (const char c : text) {
-    std::uint32_t value = 0;
-    if (c >= 'A' && c <= 'Z') {
-      value = static_cast<std::uint32_t>(c - 'A');
-    } else if (c >= 'a' && c <= 'z') {
-      value = static_cast<std::uint32_t>(c - 'a') + 26;
-    } else if (c >= '0' && c <= '9') {
-      value = static_cast<std::uint32_t>(c - '0') + 52;
-    } else if (c == '+' || c == '-') {
-      value = 62;
-    } else if (c == '/' || c == '_') {
-      value = 63;
-    } else {
-      return {};
-    }
-    bits = bits << 6U | value;
-    count += 6;
-    if (count >= 8) {
-      count -= 8;
-      bytes += static_cast<char>(bits >> count & 0xffU);
-    }
-  }
-  return bytes;
 }
 
 }  // namespace vitals::http

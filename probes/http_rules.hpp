@@ -9,6 +9,7 @@
 
 #include <vitals/result.hpp>
 
+#include "probes/headers.hpp"
 #include "probes/regex.hpp"
 
 namespace vitals::http {
@@ -25,23 +26,6 @@ class StatusRanges {
  private:
   std::vector<std::pair<int, int>> ranges_;
 };
-
-/// One line of a message head; the value is trimmed.
-struct HeaderLine {
-  std::string_view name;
-  std::string_view value;
-};
-/// The header lines of a raw head (status line and malformed lines left out). Views into `head`.
-[[nodiscard]] std::vector<HeaderLine> header_lines(std::string_view head);
-/// The first header of that name (any case).
-[[nodiscard]] std::optional<std::string_view> find_header(std::string_view head,
-                                                          std::string_view name);
-
-/// RFC 9110 token: what a header name or method may be made of.
-[[nodiscard]] bool is_token(std::string_view text);
-/// No CR, LF or NUL: can't smuggle another header line.
-[[nodiscard]] bool is_header_value(std::string_view text);
-[[nodiscard]] bool same_name(std::string_view a, std::string_view b);
 
 /// A value that must be there as a whole, or a /regex/ that must match somewhere in it.
 class ValueRule {
@@ -82,9 +66,5 @@ inline constexpr int json_depth_max = 64;
 /// when it is not text. `cut` says that the body goes on: then its last word, maybe half of
 /// something, is left out too.
 [[nodiscard]] std::string readable_text(std::string_view body, bool cut);
-
-[[nodiscard]] std::string base64(std::string_view bytes);
-/// Nothing when it is not base64.
-[[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 
 }  // namespace vitals::http

@@ -9,81 +9,6 @@ namespace {
 
 constexpr std::int64_t follow_max = 20;
 constexpr std::int64_t body_limit_max = std::int64_t{16} * 1024 * 1024;
-/// Query values shorter than this are words such as "full" or "1", not keys; scrubbing them would
-/// eat every mention of them. Unless the parameter's name says otherwise.
-constexpr std::size_t query_secret_min = 8;
-
-constexpr std::uint16_t http_port = 80;
-constexpr std::uint16_t https_port = 443;
-
-std::uint16_t own_port(std::string_view scheme) {
-  return scheme == "https" ? https_port : http_port;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-std::string bracketed(const std::string& host) {
-  return host.find(':') == std::string::npos ? host : "[" + host + "]";
-}
-
-bool names_a_secret(std::string_view parameter) {
-  const auto name = lower(parameter);
-  constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
-                                                  "sig", "auth",  "code",   "cred"};
-  return std::any_of(words.begin(), words.end(),
-                     [&](auto word) { return name.find(word) != std::string::npos; });
-}
-
-using Sink = std::function<void(std::string_view)>;
-
-void hide_url_secrets(std::string_view url, const Sink& add_secret) {
-  const auto parsed = net::parse_url(url);
-  if (!parsed) return;
-  add_secret(parsed.value().password);
-  // As they are sent, not decoded: a server may say the request line again in base64.
-  std::string_view query = parsed.value().query;
-  while (!query.empty()) {
-    const auto pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(pair.size() + 1, query.size()));
-    const auto equals = std::min(pair.find('='), pair.size());
-    const auto value = pair.substr(std::min(equals + 1, pair.size()));
-    if (value.size() >= query_secret_min || names_a_secret(pair.substr(0, equals))) {
-      add_secret(value);
-    }
-  }
-}
-
-void hide_user_password(std::string_view pair, const Sink& add_secret) {
-  const auto colon = pair.find(':');
-  if (colon != std::string_view::npos) add_secret(pair.substr(colon + 1));
-}
-
-/// A server may echo the token without its scheme, or one cookie of many.
-void hide_header_parts(std::string_view name, std::string_view value, const Sink& add_secret) {
-  if (same_name(name, "Authorization") || same_name(name, "Proxy-Authorization")) {
-    const auto space = value.find(' ');
-    if (space == std::string_view::npos) return;
-    add_secret(value.substr(space + 1));
-    if (!same_name(value.substr(0, space), "Basic")) return;
-    if (const auto pair = base64_decode(value.substr(space + 1))) {
-      hide_user_password(*pair, add_secret);
-    }
-  }
-  if (!same_name(name, "Cookie")) return;
-  while (!value.empty()) {
-    const auto end = value.find(';');
-    const auto cookie = value.substr(0, end);
-    const auto equals = cookie.find('=');
-    if (equals != std::string_view::npos) add_secret(cookie.substr(equals + 1));
-    value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
-  }
-}
 
 /// Null when the header may be set by a user; else why not.
 const char* reserved_header(std::string_view name) {
@@ -287,21 +212,12 @@ Result<HeaderSet> live_headers(const HttpSettings& settings, const Target& targe
   if (!settings.tls.server_name.empty() && target.tls()) {
     set.add_default("Host", target.authority());
   }
-  set.add_default("User-Agent", "vitals/" VITALS_VERSION);
+  set.add_default("User-Agent", user_agent());
   set.add_default("Accept", "*/*");
   for (const auto& [name, value] : set.values) {
     if (!is_header_value(value)) return Error{"the value of header " + name + " has a line break"};
   }
   return set;
-}
-
-Result<Target> unix_target(const net::Url& parsed, Target target) {
-  if (parsed.host.empty() || parsed.host.front() != '/') {
-    return Error{"no socket path; write http+unix://%2Frun%2Fapp.sock/path"};
-  }
-  target.scheme = "http";
-  target.endpoint.unix_path = parsed.host;
-  return target;
 }
 
 }  // namespace
@@ -377,66 +293,6 @@ const std::array<SettingSpec, 15> setting_specs{{
      .doc = "http://[user:password@]host:port; environment variables are not read",
      .url = true},
 }};
-
-bool Target::same_origin(const Target& other) const {
-  return scheme == other.scheme && endpoint.host == other.endpoint.host &&
-         endpoint.port == other.endpoint.port && endpoint.unix_path == other.endpoint.unix_path;
-}
-
-std::string Target::authority() const {
-  if (endpoint.is_unix()) return "localhost";
-  const auto host = bracketed(endpoint.host);
-  return endpoint.port == own_port(scheme) ? host : host + ":" + std::to_string(endpoint.port);
-}
-
-std::string Target::url(std::string_view host) const {
-  if (host.empty()) return scheme + "://" + authority() + path;
-  return scheme + "://" + bracketed(std::string(host)) + ":" + std::to_string(endpoint.port) + path;
-}
-
-std::string Target::label() const {
-  if (endpoint.is_unix()) return "http+unix://" + endpoint.unix_path;
-  return scheme + "://" + bracketed(endpoint.host) + ":" + std::to_string(endpoint.port);
-}
-
-Result<Target> parse_target(std::string_view url) {
-  const auto parsed = net::parse_url(url);
-  if (!parsed) return parsed.error();
-  const auto& parts = parsed.value();
-  Target target;
-  target.path = (parts.path.empty() ? "/" : parts.path) +
-                (parts.query.empty() ? std::string() : "?" + parts.query);
-  target.user = parts.user;
-  target.password = parts.password;
-  target.has_user = parts.has_user;
-  const bool printable = std::all_of(target.path.begin(), target.path.end(),
-                                     [](char c) { return c > ' ' && c < '\x7f'; });
-  if (!printable) {
-    return Error{
-        "a blank, a control character or a letter beyond ASCII in its path; write it as "
-        "%XX (a blank is %20)"};
-  }
-  if (parts.scheme == "http+unix") return unix_target(parts, std::move(target));
-  if (parts.scheme != "http" && parts.scheme != "https") {
-    return Error{"'" + parts.scheme +
-                 "://' is not for kind http; write http://host:port/path, "
-                 "https://host/path or http+unix://%2Frun%2Fapp.sock/path"};
-  }
-  if (parts.host.empty()) return Error{"no host; write " + parts.scheme + "://host:port/path"};
-  const bool host_ok = std::all_of(parts.host.begin(), parts.host.end(), [](char c) {
-    return c > ' ' && c < '\x7f' &&
-           std::string_view("/?#@\\\"<>^`{|}").find(c) == std::string_view::npos;
-  });
-  if (!host_ok) {
-    return Error{
-        "its host has characters that names have not; write an international name in its "
-        "xn-- form"};
-  }
-  target.scheme = parts.scheme;
-  target.endpoint.host = lower(parts.host);
-  target.endpoint.port = parts.port != 0 ? parts.port : own_port(parts.scheme);
-  return target;
-}
 
 Result<Proxy> parse_proxy(std::string_view url) {
   const auto parsed = net::parse_url(url);

@@ -16,33 +16,12 @@
 #include "probes/http_rules.hpp"
 #include "probes/net.hpp"
 #include "probes/tls.hpp"
+#include "probes/web_target.hpp"
 
 namespace vitals::http {
 
 /// Without the TLS settings.
 extern const std::array<SettingSpec, 15> setting_specs;
-
-/// Where a request goes, taken from a URL.
-struct Target {
-  std::string scheme;  // "http" or "https"; "http" for a Unix socket
-  net::Endpoint endpoint;
-  std::string path;  // with the query, never empty, no fragment
-  std::string user;
-  std::string password;
-  bool has_user = false;
-
-  [[nodiscard]] bool tls() const { return scheme == "https"; }
-  /// Same scheme, host and port (or socket): the ones credentials were meant for.
-  [[nodiscard]] bool same_origin(const Target& other) const;
-  /// "host", "host:port" when the port is not the scheme's own; "localhost" for a Unix socket.
-  [[nodiscard]] std::string authority() const;
-  /// As libcurl gets it, without credentials; `host` replaces the host when not empty.
-  [[nodiscard]] std::string url(std::string_view host = {}) const;
-  /// For the label: "https://host:443", "http+unix:///run/app.sock".
-  [[nodiscard]] std::string label() const;
-};
-/// http, https and http+unix; the error says what is wrong and the way out, without the URL's text.
-[[nodiscard]] Result<Target> parse_target(std::string_view url);
 
 struct Proxy {
   net::Endpoint endpoint;
@@ -74,7 +53,7 @@ struct HttpSettings {
 
   /// As read while loading; what is live is read again for each attempt.
   std::optional<Target> target;
-  std::function<void(std::string_view)> add_secret;
+  SecretSink add_secret;
   Scrub scrub;
 };
 

@@ -111,6 +111,10 @@ struct ResolverFiles {
                                                       const Deadline& deadline,
                                                       const ResolverFiles& files = {});
 
+/// The name servers of resolv.conf as it is now, at most three, in order; 127.0.0.1 when it names
+/// none.
+[[nodiscard]] std::vector<Address> name_servers(const ResolverFiles& files = {});
+
 /// The address a numeric host stands for (also "fe80::1%eth0"); nothing for a name.
 [[nodiscard]] std::optional<Address> numeric_address(std::string_view host, std::uint16_t port);
 

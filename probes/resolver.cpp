@@ -519,6 +519,10 @@ std::vector<Address> loopback_addresses(std::uint16_t port, Families wanted) {
 
 }  // namespace
 
+std::vector<Address> name_servers(const ResolverFiles& files) {
+  return read_resolv_conf(files.resolv_conf).servers;
+}
+
 NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily family,
                                         const Deadline& deadline, const ResolverFiles& files) {
   const Families wanted{family != IpFamily::v4, family != IpFamily::v6};

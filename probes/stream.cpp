@@ -116,6 +116,22 @@ NetResult<std::size_t> write_plain(const Stream& stream, std::string_view data,
 
 }  // namespace
 
+NetResult<OpenedStream> open_stream(const Endpoint& endpoint, tls::Client* tls,
+                                    const Deadline& deadline, PhaseTimes& phases) {
+  auto connected = open(endpoint, IpFamily::any, deadline, phases);
+  if (!connected) return connected.error();
+  OpenedStream opened{{std::move(connected.value().fd), nullptr}, connected.value().peer, {}};
+  if (tls == nullptr) return opened;
+
+  const auto begin = Clock::now();
+  auto session = tls->handshake(opened.stream.fd.get(), endpoint.host, deadline);
+  phases.set(Phase::tls, Clock::now() - begin);
+  if (!session) return session.error();
+  opened.stream.ssl = std::move(session.value().ssl);
+  opened.tls = std::move(session.value().peer);
+  return opened;
+}
+
 NetResult<std::size_t> read_some(const Stream& stream, std::span<char> buffer,
                                  const Deadline& deadline) {
   VITALS_ASSERT(!buffer.empty());

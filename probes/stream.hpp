@@ -17,6 +17,17 @@ struct Stream {
   tls::SslHandle ssl;  // null: plain
 };
 
+/// A connection that is ready to be spoken on.
+struct OpenedStream {
+  Stream stream;
+  Address peer;
+  std::optional<tls::Peer> tls;  // nothing: plain
+};
+/// open(), then the handshake when `tls` is not null (the stream must not outlive it); phases
+/// resolve, connect and tls are noted as far as it came.
+[[nodiscard]] NetResult<OpenedStream> open_stream(const Endpoint& endpoint, tls::Client* tls,
+                                                  const Deadline& deadline, PhaseTimes& phases);
+
 /// Blocks until at least one byte is there; returns how many were put into `buffer` (not empty),
 /// 0 when the peer closed in order. Failure: reset, timeout, tls, or timeout when interrupted.
 [[nodiscard]] NetResult<std::size_t> read_some(const Stream& stream, std::span<char> buffer,

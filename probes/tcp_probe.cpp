@@ -154,20 +154,14 @@ class TcpProbe : public Probe {
 
  private:
   ProbeResult ask(const Attempt& attempt, PhaseTimes& phases) {
-    auto connected = net::open(settings_.endpoint, net::IpFamily::any, attempt.deadline, phases);
-    if (!connected) return net::to_result(connected.error());
-    const auto peer = connected.value().peer.text();
-    net::Stream stream{std::move(connected.value().fd), nullptr};
-    if (!tls_) return talk(stream, peer, attempt.deadline, phases);
-
-    const auto begin = Clock::now();
-    auto session = tls_->handshake(stream.fd.get(), settings_.endpoint.host, attempt.deadline);
-    phases.set(Phase::tls, Clock::now() - begin);
-    if (!session) return net::to_result(session.error());
-    stream.ssl = std::move(session.value().ssl);
-    auto result = talk(stream, peer, attempt.deadline, phases);
+    auto opened =
+        net::open_stream(settings_.endpoint, tls_ ? &*tls_ : nullptr, attempt.deadline, phases);
+    if (!opened) return net::to_result(opened.error());
+    const auto& [stream, peer, session] = opened.value();
+    auto result = talk(stream, peer.text(), attempt.deadline, phases);
+    if (!session) return result;
     if (result.outcome == Outcome::pass) net::say_goodbye(stream);
-    tls::judge_certificate(result, session.value().peer, tls_->settings(), attempt.now.wall);
+    tls::judge_certificate(result, *session, tls_->settings(), attempt.now.wall);
     return result;
   }
 

@@ -282,6 +282,19 @@ TEST_SUITE("dns") {
     CHECK(look_up("a.example", files.paths).addresses == "10.0.0.2");
   }
 
+  TEST_CASE("name_servers: those of resolv.conf in order, three at most; 127.0.0.1 without any") {
+    const auto listed = [](const std::string& resolv_conf) {
+      const Files files(resolv_conf);
+      std::string text;
+      for (const auto& server : name_servers(files.paths)) text += server.text() + " ";
+      return text;
+    };
+    CHECK(listed("nameserver fdaa::3\nnameserver nonsense\nnameserver [127.0.0.1]:5353\n"
+                 "nameserver 10.0.0.2\nnameserver 10.0.0.3\n") ==
+          "[fdaa::3]:53 127.0.0.1:5353 10.0.0.2:53 ");
+    CHECK(listed("search fly.dev\n") == "127.0.0.1:53 ");
+  }
+
   TEST_CASE("resolve: search domains and ndots decide which names are asked, in order") {
     const NameServer server([](const DnsQuestion& question) {
       if (question.name == "db.two.test") return DnsReply{.addresses = {}};

@@ -1,0 +1,167 @@
+// Pure functions over header names, values and what is secret in them.
+#include "probes/headers.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "probes/net.hpp"
+
+namespace vitals::http {
+namespace {
+
+/// Query values shorter than this are words such as "full" or "1", not keys; scrubbing them would
+/// eat every mention of them. Unless the parameter's name says otherwise.
+constexpr std::size_t query_secret_min = 8;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+bool names_a_secret(std::string_view parameter) {
+  std::string name(parameter);
+  std::transform(name.begin(), name.end(), name.begin(), lower);
+  constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
+                                                  "sig", "auth",  "code",   "cred"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](auto word) { return name.find(word) != std::string::npos; });
+}
+
+}  // namespace
+
+std::vector<HeaderLine> header_lines(std::string_view head) {
+  std::vector<HeaderLine> lines;
+  while (!head.empty()) {
+    const auto end = head.find('\n');
+    const auto line = head.substr(0, end);
+    head = end == std::string_view::npos ? std::string_view() : head.substr(end + 1);
+    const auto colon = line.find(':');
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) continue;
+    lines.push_back({line.substr(0, colon), trimmed(line.substr(colon + 1))});
+  }
+  return lines;
+}
+
+std::optional<std::string_view> find_header(std::string_view head, std::string_view name) {
+  for (const auto& line : header_lines(head)) {
+    if (same_name(line.name, name)) return line.value;
+  }
+  return {};
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_header_value(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+bool same_name(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view user_agent() { return "vitals/" VITALS_VERSION; }
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view alphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8U | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      const bool padding = i + k > bytes.size();
+      text += padding ? '=' : alphabet[group >> (18U - 6U * k) & 63U];
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+  std::string bytes;
+  std::uint32_t bits = 0;
+  unsigned count = 0;
+  for (const char c : text) {
+    std::uint32_t value = 0;
+    if (c >= 'A' && c <= 'Z') {
+      value = static_cast<std::uint32_t>(c - 'A');
+    } else if (c >= 'a' && c <= 'z') {
+      value = static_cast<std::uint32_t>(c - 'a') + 26;
+    } else if (c >= '0' && c <= '9') {
+      value = static_cast<std::uint32_t>(c - '0') + 52;
+    } else if (c == '+' || c == '-') {
+      value = 62;
+    } else if (c == '/' || c == '_') {
+      value = 63;
+    } else {
+      return {};
+    }
+    bits = bits << 6U | value;
+    count += 6;
+    if (count >= 8) {
+      count -= 8;
+      bytes += static_cast<char>(bits >> count & 0xffU);
+    }
+  }
+  return bytes;
+}
+
+void hide_url_secrets(std::string_view url, const SecretSink& add_secret) {
+  const auto parsed = net::parse_url(url);
+  if (!parsed) return;
+  add_secret(parsed.value().password);
+  // As they are sent, not decoded: a server may say the request line again in base64.
+  std::string_view query = parsed.value().query;
+  while (!query.empty()) {
+    const auto pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const auto equals = std::min(pair.find('='), pair.size());
+    const auto value = pair.substr(std::min(equals + 1, pair.size()));
+    if (value.size() >= query_secret_min || names_a_secret(pair.substr(0, equals))) {
+      add_secret(value);
+    }
+  }
+}
+
+void hide_user_password(std::string_view pair, const SecretSink& add_secret) {
+  const auto colon = pair.find(':');
+  if (colon != std::string_view::npos) add_secret(pair.substr(colon + 1));
+}
+
+/// A server may echo the token without its scheme, or one cookie of many.
+void hide_header_parts(std::string_view name, std::string_view value,
+                       const SecretSink& add_secret) {
+  if (same_name(name, "Authorization") || same_name(name, "Proxy-Authorization")) {
+    const auto space = value.find(' ');
+    if (space == std::string_view::npos) return;
+    add_secret(value.substr(space + 1));
+    if (!same_name(value.substr(0, space), "Basic")) return;
+    if (const auto pair = base64_decode(value.substr(space + 1))) {
+      hide_user_password(*pair, add_secret);
+    }
+  }
+  if (!same_name(name, "Cookie")) return;
+  while (!value.empty()) {
+    const auto end = value.find(';');
+    const auto cookie = value.substr(0, end);
+    const auto equals = cookie.find('=');
+    if (equals != std::string_view::npos) add_secret(cookie.substr(equals + 1));
+    value = end == std::string_view::npos ? std::string_view() : value.substr(end + 1);
+  }
+}
+
+}  // namespace vitals::http
