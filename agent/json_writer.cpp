@@ -8,35 +8,12 @@
 #include <utility>
 
 #include <vitals/assert.hpp>
+#include <vitals/text.hpp>
 
 namespace vitals {
 namespace {
 
 constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
-bool continues(unsigned char byte) { return (byte & 0xC0U) == 0x80U; }
-
-/// Length of the well-formed UTF-8 sequence at the start of `text` (RFC 3629: nothing overlong, no
-/// surrogates, nothing above U+10FFFF); 0 when there is none.
-std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const std::size_t length = lead < 0xC2   ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if (!continues(byte(i))) return 0;
-  }
-  const unsigned char second = byte(1);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate = lead == 0xED && second > 0x9F;
-  const bool beyond = lead == 0xF4 && second > 0x8F;
-  return overlong || surrogate || beyond ? 0 : length;
-}
 
 /// Stands for itself in a JSON string.
 bool is_plain(char c) {
@@ -68,9 +45,9 @@ void append_json_string(std::string& out, std::string_view text) {
       out += text.front();
     } else if (byte < 0x20 || byte == 0x7F) {
       append_control(out, byte);
-    } else if (const std::size_t valid = sequence_length(text); valid > 0) {
-      out.append(text.substr(0, valid));
-      length = valid;
+    } else if (const auto character = first_character(text); character.valid) {
+      out.append(text.substr(0, character.length));
+      length = character.length;
     } else {
       out += replacement;
     }

@@ -6,6 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <vitals/text.hpp>
+
+#include "vitals_build_info.hpp"
+
 #include "probes/net.hpp"
 
 namespace vitals::http {
@@ -15,8 +19,6 @@ namespace {
 /// eat every mention of them. Unless the parameter's name says otherwise.
 constexpr std::size_t query_secret_min = 8;
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
@@ -24,8 +26,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 bool names_a_secret(std::string_view parameter) {
-  std::string name(parameter);
-  std::transform(name.begin(), name.end(), name.begin(), lower);
+  const auto name = to_lower(parameter);
   constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
                                                   "sig", "auth",  "code",   "cred"};
   return std::any_of(words.begin(), words.end(),
@@ -66,12 +67,12 @@ bool is_header_value(std::string_view text) {
   return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
+bool same_name(std::string_view a, std::string_view b) { return same_ignoring_case(a, b); }
 
-std::string_view user_agent() { return "vitals/" VITALS_VERSION; }
+std::string_view user_agent() {
+  static const auto text = "vitals/" + std::string(build_info::version());
+  return text;
+}
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view alphabet =

@@ -25,8 +25,6 @@ using http::Target;
 
 /// Of the body of an answer that fails anyway: enough to say what the server complains of.
 constexpr std::size_t failure_body_max = 4'096;
-/// A resumed TLS session shows no certificate; every so many attempts one is asked for again.
-constexpr int full_handshake_every = 10;
 
 constexpr std::array<MetricSpec, 1> own_metrics{{
     {.name = "check_http_status_code",
@@ -103,7 +101,7 @@ class HttpProbe final : public Probe {
   HttpSettings settings_;
   tls::TlsSettings foreign_tls_;
   std::unique_ptr<http::HttpExchange> exchange_;
-  int resumed_attempts_ = full_handshake_every;  // since a full handshake; the first is full
+  int resumed_attempts_ = tls::full_handshake_every;  // since a full handshake; the first is full
   std::map<std::string, std::optional<WallTime>> ends_;  // of certificates seen in full
   int last_status_ = 0;
 };
@@ -113,7 +111,7 @@ ProbeResult HttpProbe::run(const Attempt& attempt) {
   if (!live) return internal_error(live.error().message);
   if (!exchange_) exchange_ = std::make_unique<http::HttpExchange>();
 
-  const bool full = attempt.drop_connections || ++resumed_attempts_ >= full_handshake_every;
+  const bool full = attempt.drop_connections || ++resumed_attempts_ >= tls::full_handshake_every;
   if (full) {
     resumed_attempts_ = 0;
     ends_.clear();
@@ -131,7 +129,7 @@ ProbeResult HttpProbe::run(const Attempt& attempt) {
     tls::judge_certificate(result, *journey.peer, settings_.tls, attempt.now.wall);
   }
   // What failed once is asked in full until it passes, so a kept session never hides a reason.
-  if (result.outcome == Outcome::fail) resumed_attempts_ = full_handshake_every;
+  if (result.outcome == Outcome::fail) resumed_attempts_ = tls::full_handshake_every;
   return result;
 }
 

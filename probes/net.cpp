@@ -13,6 +13,8 @@
 #include <cstring>
 #include <system_error>
 
+#include <vitals/text.hpp>
+
 namespace vitals::net {
 namespace {
 
@@ -258,10 +260,7 @@ bool Endpoint::on_loopback() const {
 }
 
 bool is_localhost(std::string_view host) {
-  std::string name(host);
-  for (char& c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  std::string name = to_lower(host);
   if (name.ends_with('.')) name.pop_back();
   return name == "localhost" || name.ends_with(".localhost");
 }

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
+
+#include <vitals/text.hpp>
 
 namespace vitals::postgres {
 namespace {
@@ -45,19 +46,12 @@ constexpr std::array pooler_rows{
     TextRow{"max client connections reached", Reason::saturated},
 };
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return result;
-}
-
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
 }
 
 std::optional<Reason> pooler_reason(std::string_view message) {
-  const auto text = lower(message);
+  const auto text = to_lower(message);
   for (const auto& row : pooler_rows) {
     if (contains(text, row.part)) return row.reason;
   }

@@ -7,6 +7,8 @@
 #include <map>
 #include <optional>
 
+#include <vitals/text.hpp>
+
 namespace vitals::postgres {
 namespace {
 
@@ -228,9 +230,7 @@ class KeyValueReader {
 std::optional<std::string_view> after_scheme(std::string_view text) {
   const auto mark = text.find("://");
   if (mark == std::string_view::npos) return std::nullopt;
-  std::string scheme(text.substr(0, mark));
-  std::transform(scheme.begin(), scheme.end(), scheme.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string scheme = to_lower(text.substr(0, mark));
   // SQLAlchemy names a driver: postgresql+asyncpg://
   scheme = scheme.substr(0, scheme.find('+'));
   if (scheme != "postgres" && scheme != "postgresql") return std::nullopt;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <vitals/assert.hpp>
+#include <vitals/text.hpp>
 
 namespace vitals::redis {
 namespace {
@@ -49,14 +50,6 @@ constexpr std::array<ErrorRow, 9> by_prose{{
     {"quota", ErrorKind::quota},
     {"exceeded", ErrorKind::quota},
 }};
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::transform(result.begin(), result.end(), result.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return result;
-}
 
 bool says(const std::optional<Reply>& reply, ErrorKind kind) {
   return reply && reply->is_error() && classify_error(reply->text) == kind;
@@ -231,7 +224,7 @@ ErrorKind classify_error(std::string_view text) {
   for (const ErrorRow& row : by_code) {
     if (code == row.text) return row.kind;
   }
-  const std::string prose = lower(text);
+  const std::string prose = to_lower(text);
   for (const ErrorRow& row : by_prose) {
     if (prose.find(row.text) != std::string::npos) return row.kind;
   }

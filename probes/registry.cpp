@@ -20,13 +20,6 @@ std::span<const KindSpec* const> all_kinds() {
   return kinds;
 }
 
-const KindSpec* find_kind(std::string_view name) {
-  for (const KindSpec* kind : all_kinds()) {
-    if (kind->name == name) return kind;
-  }
-  return nullptr;
-}
-
 void initialise_probe_libraries() {
   // OpenSSL first: the others would initialise it their way.
   initialise_tls();

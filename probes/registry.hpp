@@ -2,7 +2,6 @@
 #pragma once
 
 #include <span>
-#include <string_view>
 
 #include <vitals/kind.hpp>
 
@@ -10,9 +9,6 @@ namespace vitals {
 
 /// Every kind in the order of kinds.hpp. Static; valid for the whole program.
 [[nodiscard]] std::span<const KindSpec* const> all_kinds();
-
-/// Null when there is no such kind.
-[[nodiscard]] const KindSpec* find_kind(std::string_view name);
 
 /// Once per process, before the first probe runs and before threads start: initialises the
 /// libraries that ask for that. Cheap enough to come after the listener is up (about 1 ms).

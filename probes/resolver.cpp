@@ -19,6 +19,8 @@
 #include <sstream>
 #include <utility>
 
+#include <vitals/text.hpp>
+
 #include "probes/libraries.hpp"
 #include "probes/net.hpp"
 
@@ -69,14 +71,6 @@ std::vector<std::vector<std::string>> lines_of(const std::string& content,
     if (!list.empty()) lines.push_back(std::move(list));
   }
   return lines;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 std::string without_final_dot(std::string name) {
@@ -139,7 +133,7 @@ std::vector<Address> in_hosts_file(const std::string& path, const std::string& h
   std::array<std::vector<Address>, 2> found;
   for (const auto& words : lines_of(read_file(path), "#")) {
     const bool named = std::any_of(words.begin() + 1, words.end(), [&](const std::string& name) {
-      return without_final_dot(lower(name)) == host;
+      return without_final_dot(to_lower(name)) == host;
     });
     const auto address = named ? numeric_address(words[0], port) : std::nullopt;
     if (!address) continue;
@@ -469,7 +463,7 @@ std::string explain(const Lookup& lookup, int status, const ResolverConfig& conf
   if (status == ARES_EBADNAME) return "'" + name + "' is no name that can be looked up";
   if (status != ARES_ENODATA) return servers_at_fault(lookup, config);
   const auto text = name + " has no " + std::string(record_names(wanted));
-  const bool internal = without_final_dot(lower(name)).ends_with(".internal");
+  const bool internal = without_final_dot(to_lower(name)).ends_with(".internal");
   return internal ? text + ": no started Machine has that name" : text;
 }
 
@@ -533,7 +527,7 @@ NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily famil
   if (endpoint.host.empty()) return Failure{Reason::dns, "no host name to look up"};
   if (is_localhost(endpoint.host)) return loopback_addresses(endpoint.port, wanted);
 
-  const auto plain = without_final_dot(lower(endpoint.host));
+  const auto plain = without_final_dot(to_lower(endpoint.host));
   auto known = in_hosts_file(files.hosts, plain, endpoint.port, wanted);
   if (!known.empty()) return known;
   return ask_servers(endpoint.host, endpoint.port, wanted, deadline,

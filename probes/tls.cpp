@@ -405,21 +405,10 @@ void SslFree::operator()(ssl_st* ssl) const {
   SSL_free(ssl);
 }
 
-net::NetResult<ContextHandle> make_context(const TlsSettings& settings) {
-  const auto store = store_for(settings);
-  if (!store) return store.error();
-  return make_context(settings, store.value());
-}
-
 std::optional<net::Failure> configure_context(ssl_ctx_st* context, const TlsSettings& settings) {
   const auto store = store_for(settings);
   if (!store) return store.error();
   return configure(context, settings, store.value());
-}
-
-net::NetResult<Session> handshake(const ContextHandle& context, const TlsSettings& settings, int fd,
-                                  const std::string& host, const Deadline& deadline) {
-  return shake_hands(context, settings, fd, host, deadline, [](SSL*) {});
 }
 
 Peer peer_of(const ssl_st* ssl) {

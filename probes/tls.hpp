@@ -42,11 +42,6 @@ struct SslFree {
 };
 using SslHandle = std::unique_ptr<ssl_st, SslFree>;
 
-/// A client context with the trust store of `settings` (loaded once per file and process, shared,
-/// loaded again when the file changes). Failure is `internal` with the way out: no CA bundle found,
-/// unreadable ca_file, key does not match.
-[[nodiscard]] net::NetResult<ContextHandle> make_context(const TlsSettings& settings);
-
 /// Puts the trust store of `settings` and its limits into a context somebody else made (libcurl).
 [[nodiscard]] std::optional<net::Failure> configure_context(ssl_ctx_st* context,
                                                             const TlsSettings& settings);
@@ -60,16 +55,13 @@ struct Peer {
   bool resumed = false;
 };
 
-/// Client handshake on a connected non-blocking socket. SNI and host name check use
-/// settings.server_name or `host` (IP addresses are checked as such). Failure: tls, tls_verify,
-/// tls_expired, reset, timeout. The session frees its ssl before the caller closes `fd`.
+/// The session frees its ssl before the caller closes the socket.
 struct Session {
   SslHandle ssl;
   Peer peer;
 };
-[[nodiscard]] net::NetResult<Session> handshake(const ContextHandle& context,
-                                                const TlsSettings& settings, int fd,
-                                                const std::string& host, const Deadline& deadline);
+/// A resumed session shows no certificate: of so many handshakes one at least is a full one.
+inline constexpr int full_handshake_every = 10;
 
 /// The TLS side of one probe: keeps its context (made again when the CA, certificate or key file
 /// changes) and its last session, so that most handshakes are short ones. Resumption hides nothing
@@ -77,18 +69,20 @@ struct Session {
 /// always followed by a full one, and peer.not_after is known on each. Not thread-safe.
 class Client {
  public:
-  static constexpr int full_handshake_every = 10;
-
   explicit Client(TlsSettings settings);
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
   [[nodiscard]] const TlsSettings& settings() const;
-  /// The context as of now; stats the files it was made from.
+  /// The context as of now, with the trust store of the settings (loaded once per file and process,
+  /// shared); stats the files it was made from. Failure is `internal` with the way out: no CA
+  /// bundle found, unreadable ca_file, key does not match.
   [[nodiscard]] net::NetResult<ContextHandle> context();
-  /// As the free function, with resumption. Failure may also be `internal` (see make_context).
-  /// The session must not outlive this client.
+  /// Client handshake on a connected non-blocking socket. SNI and host name check use
+  /// settings.server_name or `host` (IP addresses are checked as such). Failure: tls, tls_verify,
+  /// tls_expired, reset, timeout, or `internal` (see context()). The session must not outlive this
+  /// client.
   [[nodiscard]] net::NetResult<Session> handshake(int fd, const std::string& host,
                                                   const Deadline& deadline);
 

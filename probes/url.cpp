@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <optional>
 
+#include <vitals/text.hpp>
+
 #include "probes/net.hpp"
 
 namespace vitals::net {
@@ -15,14 +17,6 @@ constexpr std::string_view host_port_form = "write host:port or [v6]:port";
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 bool has_blank_or_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(),
@@ -94,7 +88,7 @@ std::optional<Error> read_host(Url& url, std::string_view text) {
   if (!parts) return parts.error();
   const auto& [host, bracketed, port, has_port] = parts.value();
   const bool unix_path = url.scheme.ends_with("+unix");
-  url.host = unix_path ? percent_decode(host) : lower(percent_decode(host));
+  url.host = unix_path ? percent_decode(host) : to_lower(percent_decode(host));
   if (url.host.find('\0') != std::string::npos || has_blank_or_control(url.host)) {
     return Error{"the host holds blanks or control characters"};
   }
@@ -161,7 +155,7 @@ Result<Url> parse_url(std::string_view text) {
     return Error{"no scheme; write scheme://host:port/path"};
   }
   Url url;
-  url.scheme = lower(text.substr(0, separator));
+  url.scheme = to_lower(text.substr(0, separator));
   text.remove_prefix(separator + 3);
   text = text.substr(0, text.find('#'));  // a fragment never reaches a server
 
@@ -195,7 +189,7 @@ Result<Endpoint> parse_host_port(std::string_view text) {
   const auto number = parse_port(port);
   if (!number) return Error{"the port is not a number from 1 to 65535; " + form};
   Endpoint endpoint;
-  endpoint.host = lower(host);
+  endpoint.host = to_lower(host);
   endpoint.port = *number;
   return endpoint;
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include <vitals/text.hpp>
+
 namespace vitals::http {
 namespace {
 
@@ -12,14 +14,6 @@ constexpr std::uint16_t http_port = 80;
 constexpr std::uint16_t https_port = 443;
 
 std::uint16_t own_port(const Target& target) { return target.tls() ? https_port : http_port; }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
 
 std::string bracketed(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
@@ -93,7 +87,7 @@ Result<Target> parse_target(std::string_view url, const Schemes& schemes) {
         "xn-- form"};
   }
   target.scheme = parts.scheme;
-  target.endpoint.host = lower(parts.host);
+  target.endpoint.host = to_lower(parts.host);
   target.endpoint.port = parts.port != 0 ? parts.port : own_port(target);
   return target;
 }

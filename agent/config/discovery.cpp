@@ -2,12 +2,12 @@
 #include "agent/config/discovery.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <optional>
 #include <utility>
 
 #include <vitals/assert.hpp>
+#include <vitals/text.hpp>
 
 #include "agent/config/check_reader.hpp"
 #include "agent/config/values.hpp"
@@ -16,13 +16,6 @@ namespace vitals::config {
 namespace {
 
 constexpr std::string_view check_prefix = "VITALS_CHECK_";
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
 
 Place at(std::string_view variable) { return {0, 0, std::string(variable)}; }
 
@@ -139,7 +132,7 @@ class Discovery {
   void discover_named(const std::string& variable) {
     const auto url = get(variable);
     if (!url) return;
-    std::string name = lower(std::string_view(variable).substr(check_prefix.size()));
+    std::string name = to_lower(std::string_view(variable).substr(check_prefix.size()));
     std::replace(name.begin(), name.end(), '_', '-');
     if (!is_check_name(name)) {
       mistakes_.add(at(variable), {},
@@ -148,7 +141,7 @@ class Discovery {
       return;
     }
     const auto colon = url->find(':');
-    const std::string scheme = lower(std::string_view(*url).substr(0, colon));
+    const std::string scheme = to_lower(std::string_view(*url).substr(0, colon));
     const KindSpec* kind = colon == std::string::npos ? nullptr : kind_of(scheme);
     if (kind == nullptr) {
       mistakes_.add(at(variable), {}, "must be a URL that begins with " + all_schemes());
@@ -181,7 +174,7 @@ Discovered discover_checks(const Environment& environment, const EnvironmentName
 }
 
 bool is_rest_endpoint(std::string_view url) {
-  const std::string scheme = lower(url.substr(0, url.find(':')));
+  const std::string scheme = to_lower(url.substr(0, url.find(':')));
   return scheme == "http" || scheme == "https";
 }
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include <vitals/text.hpp>
+
 #include "agent/serve/endpoints.hpp"
 
 namespace vitals {
@@ -14,14 +16,6 @@ std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
   return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
 }
 
 /// Cuts `text` at the first `separator` and returns what stood before it, trimmed.
@@ -56,12 +50,12 @@ struct Range {
 
 std::optional<Range> parse_range(std::string_view element) {
   Range range;
-  range.type = lower(next_part(element, ';'));
+  range.type = to_lower(next_part(element, ';'));
   if (range.type == "*") range.type = "*/*";  // old Java clients
   if (range.type.find('/') == std::string::npos) return std::nullopt;
   while (!element.empty()) {
     auto parameter = next_part(element, ';');
-    const auto name = lower(next_part(parameter, '='));
+    const auto name = to_lower(next_part(parameter, '='));
     const auto value = trim(parameter);
     if (name == "version") range.version = value;
     if (name != "q") continue;

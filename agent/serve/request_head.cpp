@@ -7,6 +7,8 @@
 #include <limits>
 #include <optional>
 
+#include <vitals/text.hpp>
+
 namespace vitals::http {
 namespace {
 
@@ -43,13 +45,6 @@ bool is_field_value(std::string_view text) {
   });
 }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same_word(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view trim(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -74,7 +69,8 @@ std::optional<std::string> origin_form(std::string_view target) {
   const auto scheme_end = target.find("://");
   if (scheme_end == std::string_view::npos) return std::nullopt;
   const auto scheme = target.substr(0, scheme_end);
-  if (!same_word(scheme, "http") && !same_word(scheme, "https")) return std::nullopt;
+  if (!same_ignoring_case(scheme, "http") && !same_ignoring_case(scheme, "https"))
+    return std::nullopt;
   const auto rest = target.substr(scheme_end + 3);
   const auto path = std::min(rest.find_first_of("/?"), rest.size());
   if (path == 0) return std::nullopt;
@@ -144,13 +140,13 @@ Refusal read_length(std::string_view value, RequestHead& head) {
 
 void read_connection(std::string_view value, Seen& seen) {
   for_each_element(value, [&](std::string_view option) {
-    seen.closes |= same_word(option, "close");
-    seen.keeps |= same_word(option, "keep-alive");
+    seen.closes |= same_ignoring_case(option, "close");
+    seen.keeps |= same_ignoring_case(option, "keep-alive");
   });
 }
 
 Refusal read_expect(std::string_view value, RequestHead& head) {
-  if (!same_word(value, "100-continue"))
+  if (!same_ignoring_case(value, "100-continue"))
     return Rejection{417, "only Expect: 100-continue is known"};
   head.expects_continue = true;
   return std::nullopt;
@@ -164,34 +160,34 @@ void read_accept(std::string_view value, RequestHead& head) {
 Refusal read_field(std::string_view name, std::string_view value, RequestHead& head, Seen& seen) {
   switch (name.size()) {
     case 4:
-      if (same_word(name, "host")) ++seen.hosts;
+      if (same_ignoring_case(name, "host")) ++seen.hosts;
       break;
     case 6:
-      if (same_word(name, "accept")) read_accept(value, head);
-      if (same_word(name, "expect")) return read_expect(value, head);
+      if (same_ignoring_case(name, "accept")) read_accept(value, head);
+      if (same_ignoring_case(name, "expect")) return read_expect(value, head);
       break;
     case 9:
-      if (same_word(name, "forwarded")) head.forwarded = true;
+      if (same_ignoring_case(name, "forwarded")) head.forwarded = true;
       break;
     case 10:
-      if (same_word(name, "connection")) read_connection(value, seen);
+      if (same_ignoring_case(name, "connection")) read_connection(value, seen);
       break;
     case 13:
-      if (same_word(name, "fly-client-ip")) head.forwarded = true;
-      if (same_word(name, "authorization") && ++seen.authorizations == 1) {
+      if (same_ignoring_case(name, "fly-client-ip")) head.forwarded = true;
+      if (same_ignoring_case(name, "authorization") && ++seen.authorizations == 1) {
         head.authorization = value;
       }
       break;
     case 14:
-      if (!same_word(name, "content-length")) break;
+      if (!same_ignoring_case(name, "content-length")) break;
       if (++seen.lengths > 1) return bad("more than one Content-Length");
       return read_length(value, head);
     case 15:
-      if (same_word(name, "x-forwarded-for")) head.forwarded = true;
+      if (same_ignoring_case(name, "x-forwarded-for")) head.forwarded = true;
       break;
     case 17:
-      if (!same_word(name, "transfer-encoding")) break;
-      if (++seen.encodings > 1 || !same_word(value, "chunked")) {
+      if (!same_ignoring_case(name, "transfer-encoding")) break;
+      if (++seen.encodings > 1 || !same_ignoring_case(value, "chunked")) {
         return bad("the only known Transfer-Encoding is chunked");
       }
       head.chunked = true;

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include <vitals/assert.hpp>
+
 namespace vitals {
 namespace {
 
@@ -13,12 +15,6 @@ constexpr std::string_view replacement = "\xEF\xBF\xBD";
 constexpr std::string_view ellipsis = "…";
 // Longer words are no names that somebody mistyped.
 constexpr std::size_t word_max = 64;
-
-struct Character {
-  std::uint32_t code = 0;
-  std::size_t length = 1;  // bytes taken from the input
-  bool valid = false;
-};
 
 bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
 
@@ -28,26 +24,6 @@ std::size_t sequence_length(unsigned char first) {
   if (first >= 0xE0 && first <= 0xEF) return 3;
   if (first >= 0xF0 && first <= 0xF4) return 4;
   return 0;
-}
-
-/// Takes one character; a bad sequence costs the bytes that belong to it (Unicode §3.9, U+FFFD
-/// substitution of maximal subparts).
-Character take(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = sequence_length(first);
-  if (length == 0) return {};
-  if (length == 1) return {first, 1, true};
-  std::uint32_t code = first & (0xFFU >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if (i >= text.size() || !is_continuation(text[i])) return {0, i, false};
-    code = (code << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);
-    // Overlong forms, surrogates and what lies above U+10FFFF show in the second byte.
-    const bool overlong = (length == 3 && i == 1 && code < 0x20) ||
-                          (length == 4 && i == 1 && (code < 0x10 || code > 0x10F));
-    const bool surrogate = length == 3 && i == 1 && code >= 0x360 && code <= 0x37F;
-    if (overlong || surrogate) return {0, 1, false};
-  }
-  return {code, length, true};
 }
 
 bool is_blank(std::uint32_t code) {
@@ -113,12 +89,31 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+Utf8Character first_character(std::string_view text) {
+  VITALS_ASSERT(!text.empty());
+  const auto first = static_cast<unsigned char>(text.front());
+  const std::size_t length = sequence_length(first);
+  if (length == 0) return {};
+  if (length == 1) return {first, 1, true};
+  std::uint32_t code = first & (0xFFU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if (i >= text.size() || !is_continuation(text[i])) return {0, i, false};
+    code = (code << 6U) | (static_cast<unsigned char>(text[i]) & 0x3FU);
+    // Overlong forms, surrogates and what lies above U+10FFFF show in the second byte.
+    const bool overlong = (length == 3 && i == 1 && code < 0x20) ||
+                          (length == 4 && i == 1 && (code < 0x10 || code > 0x10F));
+    const bool surrogate = length == 3 && i == 1 && code >= 0x360 && code <= 0x37F;
+    if (overlong || surrogate) return {0, 1, false};
+  }
+  return {code, length, true};
+}
+
 std::string clean_text(std::string_view raw, std::size_t limit) {
   Clipped result(limit);
   bool blank = false;
   bool any = false;
   while (!raw.empty()) {
-    const Character c = take(raw);
+    const Utf8Character c = first_character(raw);
     const std::string_view piece = c.valid ? raw.substr(0, c.length) : replacement;
     raw.remove_prefix(c.length);
     if (c.valid && is_blank(c.code)) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,5 +24,33 @@ inline constexpr std::size_t server_text_max = 160;
 
 /// "28s", "3m20s", "5h02m", "2d04h": for people. Negative counts as 0.
 [[nodiscard]] std::string human_duration(long long seconds);
+
+/// ASCII letters in lower case; every other byte stays. No locale has a say.
+[[nodiscard]] constexpr char to_lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+[[nodiscard]] inline std::string to_lower(std::string_view text) {
+  std::string result(text);
+  for (char& c : result) c = to_lower(c);
+  return result;
+}
+/// Equal but for the case of ASCII letters: names of headers, hosts, schemes.
+[[nodiscard]] constexpr bool same_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+/// One character of UTF-8 (RFC 3629: nothing overlong, no surrogates, nothing above U+10FFFF).
+struct Utf8Character {
+  std::uint32_t code = 0;
+  std::size_t length = 1;  // bytes it takes; of a bad sequence those that belong together
+  bool valid = false;
+};
+/// The first character of `text`, which is not empty. A bad sequence costs the bytes that belong to
+/// it (Unicode §3.9, U+FFFD substitution of maximal subparts).
+[[nodiscard]] Utf8Character first_character(std::string_view text);
 
 }  // namespace vitals

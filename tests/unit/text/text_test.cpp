@@ -1,6 +1,9 @@
 // Foreign text made fit to be shown, guesses at what was meant, and durations for people.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <string>
+
 #include <vitals/text.hpp>
 
 namespace vitals {
@@ -20,6 +23,43 @@ TEST_CASE("text: what a terminal, a browser or a log would act on is gone") {
   CHECK(clean_text("rtl\xe2\x80\xae.iso\xe2\x81\xa6.zwsp\xe2\x80\x8b.bom\xef\xbb\xbf.") ==
         "rtl.iso.zwsp.bom.");
   CHECK(clean_text("tag\xf3\xa0\x81\x81.") == "tag.");
+}
+
+TEST_CASE("text: lower case is a matter of ASCII letters alone") {
+  CHECK(to_lower("Content-TYPE [@`{ 09 Z\xc3\x84") == "content-type [@`{ 09 z\xc3\x84");
+  CHECK(same_ignoring_case("X-Forwarded-For", "x-forwarded-FOR"));
+  CHECK(!same_ignoring_case("abc", "abcd"));
+  CHECK(!same_ignoring_case("a[", "a{"));
+}
+
+TEST_CASE("text: a character is what RFC 3629 lets through") {
+  struct Row {
+    std::string_view text;
+    std::uint32_t code;
+    std::size_t length;
+    bool valid;
+  };
+  constexpr std::array rows{
+      Row{"a", 'a', 1, true},
+      Row{"\xc3\xbcx", 0xFC, 2, true},
+      Row{"\xe2\x82\xac", 0x20AC, 3, true},
+      Row{"\xf0\x9f\x99\x82", 0x1F642, 4, true},
+      Row{"\xf4\x8f\xbf\xbf", 0x10FFFF, 4, true},
+      Row{"\x80", 0, 1, false},
+      Row{"\xc0\xaf", 0, 1, false},
+      Row{"\xe0\x80\xaf", 0, 1, false},
+      Row{"\xed\xa0\x80", 0, 1, false},
+      Row{"\xf4\x90\x80\x80", 0, 1, false},
+      Row{"\xe2\x82", 0, 2, false},
+      Row{"\xf0\x9f\x99!", 0, 3, false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.text);
+    const auto character = first_character(row.text);
+    CHECK(character.valid == row.valid);
+    CHECK(character.length == row.length);
+    if (row.valid) CHECK(character.code == row.code);
+  }
 }
 
 TEST_CASE("text: white space of every sort becomes one blank, and none at the ends") {
