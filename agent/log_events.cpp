@@ -97,6 +97,8 @@ LogLine describe_event(const Event& event) {
       return line_of(LogLevel::warn, "first failure", event);
     case Event::Type::internal:
       return line_of(LogLevel::error, "check can't be asked", event);
+    case Event::Type::remark:
+      return line_of(LogLevel::info, "remark", event);
     case Event::Type::verdict:
       return describe_verdict(event);
     case Event::Type::resumed:

@@ -49,6 +49,7 @@ Sample run_attempt(const CheckSpec& spec, Probe& probe, const SecretSet& secrets
   ProbeResult& result = sample.result;
   judge_speed(result, spec, sample.duration());
   result.detail = shown(result.detail, secrets, server_text_max);
+  result.remark = shown(result.remark, secrets, server_text_max);
   for (Measurement& measurement : result.measurements) {
     for (std::string& label : measurement.labels) {
       constexpr std::size_t label_value_max = 64;

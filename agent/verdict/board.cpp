@@ -1,6 +1,7 @@
 // The board: folds samples under one mutex and publishes what readers see.
 #include "agent/verdict/board.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -284,6 +285,19 @@ StatusBoard::Slot* StatusBoard::close_locked(const AttemptId& attempt) {
   return slot;
 }
 
+void StatusBoard::note_remark(Slot& slot, const Sample& sample, Events& events) {
+  const std::string& remark = sample.result.remark;
+  if (remark.empty() || slot.remarks.size() >= remarks_max) return;
+  if (std::find(slot.remarks.begin(), slot.remarks.end(), remark) != slot.remarks.end()) return;
+  slot.remarks.push_back(remark);
+  Event event;
+  event.type = Event::Type::remark;
+  event.check = slot.state->spec->name;
+  event.from = event.to = slot.state->status;
+  event.detail = remark;
+  events.push_back(std::move(event));
+}
+
 void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) {
   auto state = std::make_shared<CheckState>(*slot.state);
   const Status expired_from = state->status;
@@ -301,6 +315,7 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
     slot.state = std::move(state);
   }
   if (fold.internal) events.push_back(failure_event(Event::Type::internal, *slot.state, sample));
+  note_remark(slot, sample, events);
   publish_locked(sample.finished, fold.from.has_value() || !draft_.startup_latched, events);
 }
 

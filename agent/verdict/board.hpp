@@ -25,6 +25,7 @@ struct Event {
     transition,
     first_failure,
     internal,
+    remark,
     verdict,
     resumed,
     ready,
@@ -53,6 +54,10 @@ struct AttemptId {
 /// Thread-safe; no call blocks for longer than the fold of one sample (microseconds).
 class StatusBoard {
  public:
+  /// Distinct remarks of one check that are announced; a probe that puts a number into them can't
+  /// fill the log.
+  static constexpr std::size_t remarks_max = 8;
+
   using Listener = std::function<void(const Event&)>;
 
   /// `listener` is called outside the lock, on the thread that caused the event; it must not call
@@ -97,12 +102,16 @@ class StatusBoard {
     std::shared_ptr<const CheckState> state;
     /// Number of the attempt in flight; 0: none.
     std::uint64_t open_attempt = 0;
+    /// ProbeResult::remark texts that were announced.
+    std::vector<std::string> remarks;
   };
   using Events = std::vector<Event>;
 
   [[nodiscard]] Slot* find_locked(std::string_view check);
   /// The slot whose attempt in flight this is; closes the attempt. Null when it was closed before.
   [[nodiscard]] Slot* close_locked(const AttemptId& attempt);
+  /// Announces what the probe remarks the first time it does.
+  static void note_remark(Slot& slot, const Sample& sample, Events& events);
   void fold_locked(Slot& slot, const Sample& sample, Events& events);
   /// Puts the changed state in place; its change of status is announced and kept.
   void change_locked(Slot& slot, std::shared_ptr<const CheckState> state, Instant now,

@@ -51,6 +51,9 @@ struct ProbeResult {
   /// For people: "200", "PONG", "53300 sorry, too many clients already". May hold server text of
   /// any length and bytes; the runner scrubs secrets, drops control characters and cuts it.
   std::string detail;
+  /// A sentence that is worth one log line and changes nothing: "INFO is not permitted: …". Logged
+  /// once per check and text, however often it is said again; so no numbers in it.
+  std::string remark;
   PhaseTimes phases;
   std::vector<Measurement> measurements;
   std::optional<Observation> observed;

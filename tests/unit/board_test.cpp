@@ -25,6 +25,8 @@ std::string text_of(const Event& event) {
       return event.check + " first failure " + std::string(to_label(event.reason));
     case Event::Type::internal:
       return event.check + " internal";
+    case Event::Type::remark:
+      return event.check + " remarks " + event.detail;
     case Event::Type::verdict:
       return "verdict " + moved;
     case Event::Type::resumed:
@@ -58,6 +60,25 @@ struct Fixture {
 const auto down = [] { return failed(Reason::refused, "connection refused"); };
 
 using Texts = std::vector<std::string>;
+
+TEST_CASE_FIXTURE(Fixture, "board: tells what a probe remarks once per check and text") {
+  configure({test::spec("db"), test::spec("cache")});
+  tell("db", passed("ok"), 1);
+  tell("cache", passed("ok"), 1);
+  events.clear();
+  auto result = passed("ok");
+  result.remark = "INFO is denied";
+  tell("db", result, 11);
+  tell("db", result, 21);
+  tell("cache", result, 21);
+  CHECK(events == Texts{"db remarks INFO is denied", "cache remarks INFO is denied"});
+  events.clear();
+  for (int i = 0; i < 50; ++i) {
+    result.remark = "number " + std::to_string(i);
+    tell("db", result, 31 + i);
+  }
+  CHECK(events.size() == StatusBoard::remarks_max - 1);
+}
 
 TEST_CASE_FIXTURE(Fixture, "board: tells each change once, and steady states never") {
   configure({test::spec("db")});

@@ -95,6 +95,13 @@ TEST_SUITE("log events") {
           "duration_ms=#4.1");
   }
 
+  TEST_CASE("log events: a remark of a probe is information, whatever the status") {
+    CHECK(shown(describe_event(
+              event_of(Event::Type::remark,
+                       {.from = Status::pass, .to = Status::pass, .detail = "INFO is denied"}))) ==
+          "info remark | check=db status=pass detail=INFO is denied duration_ms=#4.1");
+  }
+
   TEST_CASE("log events: the verdict is an error when it fails") {
     Event event = event_of(Event::Type::verdict, {.reason = Reason::timeout, .detail = "db: slow"});
     event.check.clear();
