@@ -57,6 +57,7 @@ const std::vector<CommandSpec>& commands() {
       {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
       {"unmute", "NAME [URL]", "let it count again", 2, {config_flag}, 1},
       {"kinds", "", "the probe kinds, their settings and defaults", 0, {format_flag}},
+      {"lint", "FILE...", "offline check of fly.toml files, with what stands beside them", many, {}},
       {"version", "", "revision and the versions of the libraries inside", 0, {format_flag}},
   };
   return all;
@@ -193,6 +194,7 @@ std::string usage() {
       "  check, status   0 pass or warn, 1 warn with --fail-on warn, 2 fail or no agent, 3 usage "
       "or config\n"
       "  validate        0 fine, 3 mistakes\n"
+      "  lint            0 nothing found, 2 findings, 3 usage or a file that can't be read\n"
       "  serve           0 after a clean stop, 3 for a bad config, 1 otherwise\n";
   return text;
 }

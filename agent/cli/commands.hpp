@@ -17,6 +17,8 @@ int status(const Arguments& arguments);
 /// drain, undrain, mute, unmute: asks it of the running agent.
 int control(const Arguments& arguments);
 int kinds(const Arguments& arguments);
+/// Offline check of fly.toml files, each with the vitals.toml and the Dockerfile beside it.
+int lint(const Arguments& arguments);
 int version(const Arguments& arguments);
 
 /// The memory of a process that has read a config holds secrets: from here on it ends in no core

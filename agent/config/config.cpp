@@ -1,15 +1,7 @@
 // Finds the configuration, reads it with the kinds of this program, and prints it.
 #include "agent/config/config.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
-#include <vitals/fd.hpp>
-
+#include "agent/config/file_text.hpp"
 #include "agent/config/loader.hpp"
 #include "probes/registry.hpp"
 
@@ -17,28 +9,6 @@ namespace vitals {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t config_max = 4 * 1024 * 1024;
-
-Error cannot_read(const fs::path& file, const std::string& cause) {
-  return Error{file.string() + ": cannot read it: " + cause};
-}
-
-Result<std::string> read_config_file(const fs::path& file) {
-  // A pipe is fine here: vitals validate --config <(…).
-  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return cannot_read(file, std::strerror(errno));
-  std::string text;
-  char buffer[16 * 1024];
-  while (text.size() <= config_max) {
-    const auto got = ::read(fd.get(), buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return cannot_read(file, std::strerror(errno));
-    if (got == 0) return text;
-    text.append(buffer, static_cast<std::size_t>(got));
-  }
-  return cannot_read(file, "more than 4 MiB");
-}
 
 Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
   config::LoadInput input;
@@ -48,7 +18,7 @@ Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
   const auto file = find_config(source);
   input.name = file ? file->string() : "environment";
   if (file) {
-    auto text = read_config_file(*file);
+    auto text = config::read_whole_file(file->string());
     if (!text) return ConfigMistakes{{text.error().message}};
     input.text = std::move(text).value();
   }

@@ -1,4 +1,4 @@
-// Reads small files that hold secrets.
+// Reads configuration files, and small files that hold secrets.
 #include "agent/config/file_text.hpp"
 
 #include <fcntl.h>
@@ -15,6 +15,7 @@ namespace vitals::config {
 namespace {
 
 constexpr std::size_t file_text_max = 64 * 1024;
+constexpr std::size_t whole_file_max = 4 * 1024 * 1024;
 
 Error cannot_read(const std::string& path, const std::string& cause) {
   return Error{"cannot read " + path + ": " + cause};
@@ -37,6 +38,24 @@ Result<std::string> read_all(const Fd& fd, const std::string& path) {
 }
 
 }  // namespace
+
+Result<std::string> read_whole_file(const std::string& path) {
+  const auto failed = [&](const std::string& cause) {
+    return Error{path + ": cannot read it: " + cause};
+  };
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd) return failed(std::strerror(errno));
+  std::string text;
+  char buffer[16 * 1024];
+  while (text.size() <= whole_file_max) {
+    const auto got = ::read(fd.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failed(std::strerror(errno));
+    if (got == 0) return text;
+    text.append(buffer, static_cast<std::size_t>(got));
+  }
+  return failed("more than 4 MiB");
+}
 
 Result<std::string> read_text_file(const std::string& path) {
   const Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

@@ -1,4 +1,4 @@
-// Texts that live in files: `{ file = "/path" }`.
+// Whole files, and texts that live in files: `{ file = "/path" }`.
 #pragma once
 
 #include <functional>
@@ -13,6 +13,10 @@ namespace vitals::config {
 
 /// Content without its one trailing newline, or an error that names path and cause.
 using FileReader = std::function<Result<std::string>(const std::string& path)>;
+
+/// A file that people write, as it stands; a pipe is fine: vitals validate --config <(…). At most
+/// 4 MiB. The error is "<path>: cannot read it: <cause>".
+[[nodiscard]] Result<std::string> read_whole_file(const std::string& path);
 
 /// The real one: a regular file of 1 byte to 64 KiB. Blocking disk I/O, no other waiting: a FIFO or
 /// a device is an error.
