@@ -35,6 +35,7 @@ class Scheduler::Runner {
         spec_(std::move(check.spec)),
         probe_(std::move(check.probe)),
         secrets_(std::move(check.secrets)),
+        signal_(std::move(check.signal)),
         random_(std::random_device{}()),
         next_(Clock::now() + first_delay(spread)) {}
 
@@ -58,6 +59,21 @@ class Scheduler::Runner {
     fresh_ = true;
     interrupt();
   }
+  /// False for kinds that nobody calls in to.
+  bool signal(Instant now) {
+    if (!signal_) return false;
+    last_signal_ = now;
+    signal_(now);
+    run_now();
+    return true;
+  }
+  /// From the runner of the same name that this one follows; before start().
+  void inherit(Instant last_signal) {
+    if (!signal_) return;
+    last_signal_ = last_signal;
+    signal_(last_signal);
+  }
+  [[nodiscard]] std::optional<Instant> last_signal() const { return last_signal_; }
   /// The thread is at its end: join() returns at once.
   [[nodiscard]] bool done() const { return done_; }
   void join() { thread_.join(); }
@@ -118,6 +134,7 @@ class Scheduler::Runner {
     Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now});
     keeper_.unwatch(*id);
     keeper_.look(Instant::now());
+    const auto ask_again_in = sample.result.ask_again_in;
     if (interrupted()) {
       // What an interrupted probe says is no evidence; ask again at once.
       board_.cancel(*id);
@@ -128,6 +145,7 @@ class Scheduler::Runner {
     std::uniform_real_distribution<double> draw(-1, 1);
     next_ =
         next_start(now.mono, Clock::now(), *spec_, board_.wants_retry(spec_->name), draw(random_));
+    if (ask_again_in) next_ = std::min(next_, Clock::now() + *ask_again_in);
   }
 
   Scheduler& scheduler_;
@@ -136,6 +154,8 @@ class Scheduler::Runner {
   const std::shared_ptr<const CheckSpec> spec_;
   const std::unique_ptr<Probe> probe_;
   const std::shared_ptr<SecretSet> secrets_;
+  const std::function<void(Instant)> signal_;
+  std::optional<Instant> last_signal_;  // guarded by Scheduler::mutex_
   std::minstd_rand random_;
   TimePoint next_;
   Fd wake_;
@@ -150,7 +170,7 @@ Scheduler::Scheduler(StatusBoard& board, Keeper& keeper) : board_(board), keeper
 Scheduler::~Scheduler() { stop(Duration(0)); }
 
 std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duration spread) {
-  std::map<std::string, std::unique_ptr<Runner>> next;
+  std::map<std::string, std::unique_ptr<Runner>, std::less<>> next;
   std::vector<std::unique_ptr<Runner>> starting;
   std::vector<std::unique_ptr<Runner>> ending;
   {
@@ -164,6 +184,9 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
         continue;
       }
       starting.push_back(std::make_unique<Runner>(*this, std::move(check), spread));
+      // Other settings are no reason to forget that somebody called.
+      const auto last = running != runners_.end() ? running->second->last_signal() : std::nullopt;
+      if (last) starting.back()->inherit(*last);
     }
     for (auto& [name, runner] : runners_) {
       if (runner) ending.push_back(std::move(runner));
@@ -183,6 +206,12 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
 void Scheduler::run_all_now() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, runner] : runners_) runner->run_now();
+}
+
+bool Scheduler::signal(std::string_view check, Instant now) {
+  const std::lock_guard lock(mutex_);
+  const auto found = runners_.find(check);
+  return found != runners_.end() && found->second->signal(now);
 }
 
 bool Scheduler::stop(Duration limit) {

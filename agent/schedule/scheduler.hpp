@@ -1,11 +1,13 @@
 // One thread per check: waits, asks, reports to the board, and waits again (contract §4.1).
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <vitals/check.hpp>
@@ -26,7 +28,7 @@ inline constexpr Duration first_run_spread{1'000};
                                    bool retry, double draw);
 
 /// Owns the probes and their threads; board and keeper outlive it. Called from one thread, but for
-/// run_all_now() and delays(), which any thread may call.
+/// run_all_now(), signal() and delays(), which any thread may call.
 class Scheduler {
  public:
   Scheduler(StatusBoard& board, Keeper& keeper);
@@ -42,6 +44,10 @@ class Scheduler {
   /// Interrupts attempts in flight, drops kept connections and asks every check at once (resume).
   void run_all_now();
 
+  /// Somebody calls in to that check (POST /heartbeat/NAME), and it looks at once. False when there
+  /// is no such check, or its kind takes no calls. Any thread may call.
+  bool signal(std::string_view check, Instant now);
+
   /// Interrupts and joins all threads. Those that hang in a library beyond `limit` are left behind
   /// with their probes; false then, and the process should end.
   bool stop(Duration limit);
@@ -55,9 +61,9 @@ class Scheduler {
 
   StatusBoard& board_;
   Keeper& keeper_;
-  /// Guards runners_ between the owner and a resume.
+  /// Guards runners_ between the owner, a resume and a signal.
   mutable std::mutex mutex_;
-  std::map<std::string, std::unique_ptr<Runner>> runners_;
+  std::map<std::string, std::unique_ptr<Runner>, std::less<>> runners_;
   /// Runners that a reload or stop ended while their probe hung; never freed before they return.
   std::vector<std::unique_ptr<Runner>> hanging_;
   /// Guards delays_ between the checks' threads and a scrape; held for nanoseconds.

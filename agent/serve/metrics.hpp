@@ -3,6 +3,7 @@
 
 #include <array>
 #include <set>
+#include <span>
 #include <string>
 
 #include <vitals/kind.hpp>
@@ -33,6 +34,13 @@ struct BuildFacts {
 /// Of this binary.
 [[nodiscard]] const BuildFacts& build_facts();
 
+/// What another than a check measured of a family that kinds declare: the parent of the app, of
+/// its child. Wins over a check that tells the same series.
+struct OtherReading {
+  std::string owner;  // value of MetricSpec::owner_label
+  Measurement measurement;
+};
+
 struct MetricsInput {
   const Snapshot& snapshot;
   const Judgement& judgement;
@@ -42,6 +50,7 @@ struct MetricsInput {
   const std::set<Exporter>& compat;
   Instant now;
   const BuildFacts& build = build_facts();
+  std::span<const OtherReading> others{};
 };
 
 /// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".

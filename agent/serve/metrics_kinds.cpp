@@ -1,6 +1,7 @@
 // The families that kinds declare, and the names other exporters gave to the same facts.
 #include <algorithm>
 #include <array>
+#include <map>
 #include <vector>
 
 #include <vitals/text.hpp>
@@ -11,8 +12,9 @@ namespace vitals {
 namespace {
 
 struct Reading {
-  std::string_view check;
+  std::string_view owner;
   const Measurement* measurement;
+  TimePoint at;
 };
 
 /// A declared family with what the last attempts measured of it.
@@ -29,35 +31,71 @@ std::vector<Reading>& readings_of(std::vector<Readings>& families, const MetricS
   return families.emplace_back(Readings{spec, {}}).readings;
 }
 
+void add_reading(std::vector<Readings>& families, const Reading& reading) {
+  const MetricSpec* const spec = reading.measurement->metric;
+  VITALS_ASSERT(spec != nullptr);
+  VITALS_ASSERT(reading.measurement->labels.size() == spec->labels.size());
+  readings_of(families, spec).push_back(reading);
+}
+
+/// What tells two samples of a family apart: equal texts would be the same series.
+std::string series_of(const Reading& reading) {
+  std::string key;
+  if (!reading.measurement->metric->owner_label.empty()) key = reading.owner;
+  for (const std::string& value : reading.measurement->labels) key += '\n' + clean_text(value);
+  return key;
+}
+
+/// The latest of those that tell the same thing, in order of first appearance.
+void keep_latest(std::vector<Reading>& readings) {
+  std::map<std::string, std::size_t> places;
+  std::vector<Reading> kept;
+  for (const Reading& reading : readings) {
+    const auto [place, added] = places.emplace(series_of(reading), kept.size());
+    if (added) {
+      kept.push_back(reading);
+    } else if (kept[place->second].at < reading.at) {
+      kept[place->second] = reading;
+    }
+  }
+  readings = std::move(kept);
+}
+
 /// In order of first appearance. What a stale check measured is no evidence any more.
 std::vector<Readings> collect(const MetricsInput& input) {
   std::vector<Readings> families;
+  for (const OtherReading& other : input.others) {
+    // Nobody knows a process better than its parent.
+    add_reading(families, {other.owner, &other.measurement, TimePoint::max()});
+  }
   for (std::size_t i = 0; i < input.snapshot.checks.size(); ++i) {
     const CheckState& state = *input.snapshot.checks[i];
     if (!state.last || input.judgement.checks[i].stale) continue;
     for (const Measurement& measurement : state.last->result.measurements) {
-      VITALS_ASSERT(measurement.metric != nullptr);
-      VITALS_ASSERT(measurement.labels.size() == measurement.metric->labels.size());
-      readings_of(families, measurement.metric).push_back({state.spec->name, &measurement});
+      add_reading(families, {state.spec->name, &measurement, state.last->finished.mono});
     }
+  }
+  for (Readings& family : families) {
+    if (family.spec->owner_label != "check") keep_latest(family.readings);
   }
   return families;
 }
 
 void add_readings(Exposition& page, const Readings& family, std::string_view name) {
-  const bool counter = family.spec->type == MetricType::counter;
-  Family out(page, counter ? FamilyType::counter : FamilyType::gauge, name, family.spec->help);
+  const MetricSpec& spec = *family.spec;
+  const bool counter = spec.type == MetricType::counter;
+  Family out(page, counter ? FamilyType::counter : FamilyType::gauge, name, spec.help);
   std::vector<MetricLabel> labels;
   std::vector<std::string> values;
-  for (const auto& [check, measurement] : family.readings) {
+  for (const Reading& reading : family.readings) {
     // Server facts: a version string that is not UTF-8 would cost the whole page.
     values.clear();
-    for (const std::string& value : measurement->labels) values.push_back(clean_text(value));
-    labels.assign({{"check", check}});
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      labels.push_back({measurement->metric->labels[i], values[i]});
-    }
-    out.add(labels, measurement->value);
+    for (const std::string& value : reading.measurement->labels)
+      values.push_back(clean_text(value));
+    labels.clear();
+    if (!spec.owner_label.empty()) labels.push_back({spec.owner_label, reading.owner});
+    for (std::size_t i = 0; i < values.size(); ++i) labels.push_back({spec.labels[i], values[i]});
+    out.add(labels, reading.measurement->value);
   }
 }
 

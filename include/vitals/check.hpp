@@ -32,11 +32,16 @@ struct CheckSpec {
   std::optional<Duration> warn_above;
   std::string parent;  // empty: none
   std::vector<std::pair<std::string, std::string>> labels;
+  /// Of a group alone: the checks it is made of, and how many of them have to be well. A group has
+  /// no probe: its status follows from theirs.
+  std::vector<std::string> members;
+  int need = 0;
   /// Everything the user wrote about it and the defaults in force, as canonical text: two specs
   /// with equal fingerprints are the same check, and keep state over a reload. Holds secrets;
   /// never shown.
   std::string fingerprint;
 
+  [[nodiscard]] bool is_group() const { return !members.empty(); }
   /// A result older than this is no evidence any more (contract §4.5).
   [[nodiscard]] Duration stale_after() const { return 3 * interval + timeout; }
   /// From the moment a dependency dies to status fail, at worst (contract §4).

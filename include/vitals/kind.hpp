@@ -48,7 +48,7 @@ enum class MetricType { gauge, counter };
 /// A family of exporters people already have rules for (contract §6, `compat`).
 enum class Exporter { none, blackbox, redis_exporter, postgres_exporter };
 
-/// A metric family of a kind. Every sample has the label `check` first, then `labels`.
+/// A metric family of a kind. Every sample has `owner_label` first, then `labels`.
 struct MetricSpec {
   std::string_view name;  // without "vitals_": "check_http_status_code"
   MetricType type = MetricType::gauge;
@@ -57,6 +57,9 @@ struct MetricSpec {
   /// The same sample under a well-known name when `compat` lists `exporter`.
   std::string_view alias{};
   Exporter exporter = Exporter::none;
+  /// Its value is the name of the check. Empty for facts of the Machine, that several checks may
+  /// measure (a file system, memory): of samples with equal labels the latest alone is shown.
+  std::string_view owner_label = "check";
 };
 
 enum class ScopeRule { local, shared, local_on_loopback };

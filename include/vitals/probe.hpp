@@ -62,6 +62,9 @@ struct ProbeResult {
   /// Nothing to say yet: a heartbeat that nobody has fed since the start. Neither pass nor failure;
   /// the status stays as it is and does not go stale. outcome and reason are ignored.
   bool undecided = false;
+  /// The answer may be another one this much later, whatever the interval says: a heartbeat knows
+  /// to the millisecond when it is overdue. Makes the next attempt earlier, never later.
+  std::optional<Elapsed> ask_again_in;
 };
 
 inline ProbeResult passed(std::string detail) {

@@ -3,9 +3,11 @@
 
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "agent/serve/metrics.hpp"
 #include "agent/verdict/snapshot.hpp"
 #include "tests/support/verdict_fixture.hpp"
 
@@ -65,6 +67,7 @@ Snapshot unknown_snapshot();
 
 /// The metrics page of a snapshot with fixed values beside it: usage, requests, delays, build.
 std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
-                         const std::set<Exporter>& compat = {});
+                         const std::set<Exporter>& compat = {},
+                         std::span<const OtherReading> others = {});
 
 }  // namespace vitals::test

@@ -9,6 +9,7 @@
 #include <set>
 
 #include <vitals/fd.hpp>
+#include <vitals/process_metrics.hpp>
 
 #include "probes/registry.hpp"
 #include "tests/support/exposition_reader.hpp"
@@ -247,6 +248,60 @@ TEST_SUITE("metrics") {
     CHECK_FALSE(has_series(redis, "probe_success", app));
   }
 
+  TEST_CASE("metrics: two checks that measure the same file system give one series, the latest") {
+    static constexpr std::array<std::string_view, 1> mountpoint{"mountpoint"};
+    static constexpr MetricSpec avail{.name = "filesystem_avail_bytes",
+                                      .help = "Bytes left.",
+                                      .labels = mountpoint,
+                                      .owner_label = ""};
+    static constexpr MetricSpec available{
+        .name = "memory_available_bytes", .help = "Bytes left.", .owner_label = ""};
+    const auto measured = [](const char* where, double bytes) {
+      ProbeResult result = passed("room");
+      result.measurements.push_back({&avail, {where}, bytes});
+      result.measurements.push_back({&available, {}, bytes});
+      return result;
+    };
+    const auto page = read(snapshot_of({
+        plain("late").feed(1200, 1, measured("/data", 1)),
+        plain("early").feed(1190, 1, measured("/data", 2)),
+        plain("other").feed(1195, 1, measured("/", 3)),
+        plain("stale").feed(100, 1, measured("/old", 4)),
+    }));
+    CHECK(value_of(page, "vitals_filesystem_avail_bytes", {{"mountpoint", "/data"}}) == 1);
+    CHECK(value_of(page, "vitals_filesystem_avail_bytes", {{"mountpoint", "/"}}) == 3);
+    CHECK_FALSE(has_series(page, "vitals_filesystem_avail_bytes", {{"mountpoint", "/old"}}));
+    CHECK(value_of(page, "vitals_memory_available_bytes") == 1);
+    const auto turned = read(snapshot_of({
+        plain("early").feed(1190, 1, measured("/data", 2)),
+        plain("late").feed(1200, 1, measured("/data", 1)),
+    }));
+    CHECK(value_of(turned, "vitals_filesystem_avail_bytes", {{"mountpoint", "/data"}}) == 1);
+  }
+
+  TEST_CASE("metrics: a process is named by its check, and what its parent says of it wins") {
+    const auto measured = [](double threads) {
+      ProbeResult result = passed("pid 7");
+      result.measurements.push_back({&spec_of(ProcessMetric::up), {}, 1});
+      result.measurements.push_back({&spec_of(ProcessMetric::threads), {}, threads});
+      return result;
+    };
+    const std::vector<OtherReading> child{
+        {"app", {&spec_of(ProcessMetric::threads), {}, 12}},
+        {"app", {&spec_of(ProcessMetric::restarts), {}, 3}},
+    };
+    const auto page =
+        read_page(metrics_page(snapshot_of({plain("app").feed(1200, 1, measured(5)),
+                                            plain("worker").feed(1200, 1, measured(6))}),
+                               present, false, {}, child),
+                  false);
+    CHECK(value_of(page, "vitals_process_threads", {{"process", "app"}}) == 12);
+    CHECK(value_of(page, "vitals_process_threads", {{"process", "worker"}}) == 6);
+    CHECK(value_of(page, "vitals_process_up", {{"process", "app"}}) == 1);
+    CHECK(value_of(page, "vitals_process_restarts_total", {{"process", "app"}}) == 3);
+    CHECK_FALSE(has_series(page, "vitals_process_restarts_total", {{"process", "worker"}}));
+  }
+
   TEST_CASE("metrics: up aliases tell the last attempt, before thresholds") {
     const auto page = read(failing_snapshot(), present, every_exporter);
     CHECK(value_of(page, "pg_up", {{"check", "db"}}) == 0);
@@ -265,7 +320,7 @@ TEST_SUITE("metrics") {
         CHECK_FALSE(metric.help.empty());
         CHECK(metric.name.ends_with("_total") == (metric.type == MetricType::counter));
         CHECK(metric.alias.empty() == (metric.exporter == Exporter::none));
-        CHECK(std::ranges::find(metric.labels, "check") == metric.labels.end());
+        CHECK(std::ranges::find(metric.labels, metric.owner_label) == metric.labels.end());
       }
     }
   }

@@ -226,6 +226,54 @@ TEST_CASE("reload: unchanged checks keep their thread, others end and begin") {
   CHECK(unused.runs() == 0);
 }
 
+TEST_CASE("scheduler: a probe that knows when its answer may change is asked then, never later") {
+  Script script;
+  script.answer = [](const Attempt&) {
+    auto result = passed("for now");
+    result.ask_again_in = std::chrono::milliseconds(20);
+    return result;
+  };
+  Script late;
+  late.answer = [](const Attempt&) {
+    auto result = passed("for long");
+    result.ask_again_in = std::chrono::hours(1);
+    return result;
+  };
+  Machine machine;
+  machine.run({{quick("soon", 60'000, 1'000), &script}, {quick("late", 20, 10), &late}});
+  CHECK(eventually([&] { return script.runs() >= 5 && late.runs() >= 5; }));
+  CHECK(script.starts[4] - script.starts[0] >= Duration(4 * 20));
+}
+
+TEST_CASE("signal: a call reaches its probe, which looks at once; a reload passes it on") {
+  Script script;
+  std::atomic<int> calls{0};
+  Machine machine;
+  const auto run = [&](const std::string& fingerprint, bool takes_calls) {
+    auto spec = quick("nightly", 60'000, 1'000);
+    spec->fingerprint = fingerprint;
+    std::function<void(Instant)> signal;
+    if (takes_calls) signal = [&](Instant) { ++calls; };
+    std::vector<ConfiguredCheck> checks;
+    checks.push_back({spec, std::make_unique<ScriptedProbe>(script), std::make_shared<SecretSet>(),
+                      std::move(signal)});
+    machine.board.set_checks({spec}, SharedRule::fleet, Instant::now());
+    REQUIRE_FALSE(machine.scheduler.run(std::move(checks), Duration(0)).has_value());
+  };
+  run("one", true);
+  REQUIRE(eventually([&] { return script.runs() == 1; }));
+  CHECK_FALSE(machine.scheduler.signal("other", Instant::now()));
+  CHECK(machine.scheduler.signal("nightly", Instant::now()));
+  CHECK(eventually([&] { return script.runs() == 2; }));
+  CHECK(calls == 1);
+
+  run("two", true);
+  CHECK(calls == 2);
+  run("three", false);
+  CHECK_FALSE(machine.scheduler.signal("nightly", Instant::now()));
+  CHECK(calls == 2);
+}
+
 TEST_CASE("stop: a polite probe in flight does not hold the end up") {
   Script script;
   script.answer = wait_politely;
