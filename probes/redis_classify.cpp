@@ -114,8 +114,24 @@ std::optional<ProbeResult> judge_ping(const Reply& ping, ExpectedRole expected) 
   return unexpected("PING", ping);
 }
 
-std::optional<ProbeResult> judge_role(const RoleFacts& facts, ExpectedRole expected) {
+/// "; ROLE: ERR unknown command" when that is what it said.
+std::string refusal(std::string_view command, const std::optional<Reply>& reply) {
+  if (!reply || !reply->is_error()) return {};
+  return "; " + std::string(command) + ": " + reply->text;
+}
+
+/// Nothing where the user that the URL names may not know it: that is a wish of whoever made it.
+std::optional<ProbeResult> judge_unknown_role(const Answers& answers) {
+  const auto denied = ErrorKind::no_permission;
+  if (says(answers.role, denied) || says(answers.info, denied)) return std::nullopt;
+  return internal_error("this server does not tell its role: remove expect_role" +
+                        refusal("ROLE", answers.role) + refusal("INFO", answers.info));
+}
+
+std::optional<ProbeResult> judge_role(const Answers& answers, const RoleFacts& facts,
+                                      ExpectedRole expected) {
   if (expected == ExpectedRole::any) return std::nullopt;
+  if (facts.role == "unknown") return judge_unknown_role(answers);
   if (facts.role == "replica" && expected == ExpectedRole::master) {
     return failed(Reason::readonly, "a replica, expected a master");
   }
@@ -176,7 +192,8 @@ std::vector<Warning> find_warnings(const Answers& answers, const RoleFacts& fact
   return warnings;
 }
 
-std::string pass_detail(const Answers& answers) {
+/// Of the questions that change nothing when they are forbidden.
+std::string forbidden(const Answers& answers) {
   std::string denied;
   const auto note = [&denied](const std::optional<Reply>& reply, std::string_view name) {
     if (!says(reply, ErrorKind::no_permission)) return;
@@ -187,7 +204,7 @@ std::string pass_detail(const Answers& answers) {
   note(answers.read, "EXISTS");
   note(answers.role, "ROLE");
   note(answers.info, "INFO");
-  return denied.empty() ? "PONG" : "PONG (no permission for " + denied + ")";
+  return denied.empty() ? denied : "no permission for " + denied;
 }
 
 std::string loading_progress(const Info* info) {
@@ -283,15 +300,17 @@ ProbeResult judge(const Answers& answers, const Info* info, const Expectations& 
     if (auto result = judge_ping(*answers.ping, expectations.role)) return *result;
   }
   const RoleFacts facts = role_facts(answers.role, info);
-  if (auto result = judge_role(facts, expectations.role)) return *result;
+  if (auto result = judge_role(answers, facts, expectations.role)) return *result;
   if (answers.write) {
     if (auto result = judge_write(*answers.write)) return *result;
     if (says(answers.ping, ErrorKind::misconf)) return failed(Reason::readonly, answers.ping->text);
   }
   const auto warnings = find_warnings(answers, facts, info, expectations);
-  if (warnings.empty()) return passed(pass_detail(answers));
-  ProbeResult result = warned(warnings.front().reason, warnings.front().detail);
+  const std::string denied = forbidden(answers);
+  ProbeResult result = passed(denied.empty() ? "PONG" : "PONG (" + denied + ")");
+  if (!warnings.empty()) result = warned(warnings.front().reason, warnings.front().detail);
   for (std::size_t i = 1; i < warnings.size(); ++i) result.detail += "; " + warnings[i].detail;
+  if (!denied.empty()) result.remark = denied + ": what it tells is not known";
   return result;
 }
 

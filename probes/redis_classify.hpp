@@ -63,8 +63,9 @@ struct RoleFacts {
 /// meaning depends on the question.
 [[nodiscard]] std::optional<ProbeResult> judge_error(std::string_view text);
 
-/// `info` is the latest INFO, maybe of an earlier attempt; null when there is none. Knows nothing
-/// of connections: what failed below the protocol is judged before.
+/// A role that is expected and not told is `internal`, or a pass where telling it is forbidden;
+/// what is forbidden is remarked. `info` is the latest INFO, maybe of an earlier attempt; null when
+/// there is none. Knows nothing of connections: what failed below the protocol is judged before.
 [[nodiscard]] ProbeResult judge(const Answers& answers, const Info* info,
                                 const Expectations& expectations);
 

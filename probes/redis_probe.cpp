@@ -69,7 +69,8 @@ constexpr std::array<SettingSpec, 7> own_settings{{
     {.name = "depth_interval",
      .type = SettingType::duration,
      .fallback = "60s",
-     .doc = "time between two INFO (memory, clients, replication; 1 command)"},
+     .doc = "time between two INFO (memory, clients, replication; 1 command, a round trip of its "
+            "own)"},
 }};
 
 constexpr std::array<std::string_view, 3> info_labels{"version", "mode", "role"};
@@ -199,9 +200,12 @@ class RedisProbe final : public Probe {
   Try try_once(const Attempt& attempt);
   std::optional<net::Failure> read_server();
   net::NetResult<net::Stream> open_stream(const Deadline& deadline, PhaseTimes& phases);
-  std::vector<Question> questions(bool fresh, TimePoint now);
-  void note_depth(Answers& answers, TimePoint now);
-  void ask_more(Answers& answers, const Attempt& attempt);
+  [[nodiscard]] std::vector<Question> questions(bool fresh) const;
+  ProbeResult judge(Answers& answers, const Attempt& attempt);
+  [[nodiscard]] ProbeResult judge_with_info(const Answers& answers) const;
+  [[nodiscard]] bool info_decides(const Answers& answers) const;
+  [[nodiscard]] bool depth_is_due(TimePoint now) const;
+  void ask_info(Answers& answers, const Attempt& attempt);
   std::optional<ProbeResult> try_pubsub(const Deadline& deadline);
   void add_depth(ProbeResult& result) const;
   void forget_depth();
@@ -213,10 +217,10 @@ class RedisProbe final : public Probe {
   std::string server_text_;
   std::unique_ptr<Connection> connection_;
 
-  std::optional<Info> info_;         // the latest INFO
-  std::optional<Reply> info_error_;  // or why there is none
+  std::optional<Info> info_;                  // the latest INFO
+  std::optional<Reply> info_error_;           // or how it was refused
+  std::optional<net::Failure> info_failure_;  // or how the connection ended under it
   std::optional<TimePoint> depth_asked_at_;
-  bool role_by_info_ = false;  // ROLE is refused, INFO may not be
 };
 
 ProbeResult RedisProbe::run(const Attempt& attempt) {
@@ -258,7 +262,7 @@ RedisProbe::Try RedisProbe::try_once(const Attempt& attempt) {
     connection_ = std::make_unique<Connection>(std::move(stream).value());
   }
 
-  const std::vector<Question> asked = questions(fresh, attempt.now.mono);
+  const std::vector<Question> asked = questions(fresh);
   const std::size_t logins = fresh ? login_questions(server_).size() : 0;
   const TimePoint start = Clock::now();
   const RedisExchange exchange = connection_->exchange(commands_of(asked), attempt.deadline);
@@ -279,21 +283,39 @@ RedisProbe::Try RedisProbe::try_once(const Attempt& attempt) {
   } else {
     Answers answers;
     for (std::size_t i = 0; i < asked.size(); ++i) answers.*asked[i].reply = exchange.replies[i];
-    note_depth(answers, attempt.now.mono);
-    ask_more(answers, attempt);
-    tried.result = redis::judge(answers, info_ ? &*info_ : nullptr, options_.expectations);
-    const bool passing = tried.result.outcome != Outcome::fail;
-    if (passing && !options_.channel.empty()) {
-      if (auto broken = try_pubsub(attempt.deadline)) tried.result = std::move(*broken);
-    }
+    tried.result = judge(answers, attempt);
     tried.lost =
         tried.result.reason == Reason::assertion || tried.result.reason == Reason::protocol;
-    // A failing server is shown with numbers of this attempt only, not with older ones.
-    if (passing || depth_asked_at_ == attempt.now.mono) add_depth(tried.result);
   }
   if (exchange.arrived.size() >= logins) phases.set(Phase::request, Clock::now() - logged_in);
   tried.result.phases = phases;
   return tried;
+}
+
+/// INFO comes last: a proxy that hangs or closes on it must have nothing left to spoil.
+ProbeResult RedisProbe::judge(Answers& answers, const Attempt& attempt) {
+  const TimePoint now = attempt.now.mono;
+  answers.info = info_error_;
+  if (info_decides(answers)) ask_info(answers, attempt);
+  ProbeResult result = judge_with_info(answers);
+  if (result.outcome != Outcome::fail && !options_.channel.empty()) {
+    if (auto broken = try_pubsub(attempt.deadline)) result = std::move(*broken);
+  }
+  const bool passing = result.outcome != Outcome::fail;
+  if (passing && depth_is_due(now)) {
+    ask_info(answers, attempt);
+    result = judge_with_info(answers);
+  }
+  if (depth_asked_at_ == now && info_failure_) {
+    result.remark = "INFO: " + info_failure_->detail + "; its numbers are absent";
+  }
+  // A failing server is shown with numbers of this attempt only, not with older ones.
+  if (passing || depth_asked_at_ == now) add_depth(result);
+  return result;
+}
+
+ProbeResult RedisProbe::judge_with_info(const Answers& answers) const {
+  return redis::judge(answers, info_ ? &*info_ : nullptr, options_.expectations);
 }
 
 /// Reads the URL anew: it may live in a file.
@@ -324,7 +346,7 @@ net::NetResult<net::Stream> RedisProbe::open_stream(const Deadline& deadline, Ph
   return stream;
 }
 
-std::vector<Question> RedisProbe::questions(bool fresh, TimePoint now) {
+std::vector<Question> RedisProbe::questions(bool fresh) const {
   std::vector<Question> asked;
   if (fresh) asked = login_questions(server_);
   asked.push_back({{"PING"}, &Answers::ping});
@@ -335,45 +357,46 @@ std::vector<Question> RedisProbe::questions(bool fresh, TimePoint now) {
   if (!options_.write_key.empty()) {
     asked.push_back({{"SET", options_.write_key, "1", "PX", write_lifetime_ms}, &Answers::write});
   }
-  // A broken link heals in seconds: don't show it for the rest of a minute.
-  const bool link_down = info_ && info_->master_link_up == false;
-  const bool due = !depth_asked_at_ || now - *depth_asked_at_ >= options_.depth_interval;
-  if (due || link_down || role_by_info_) asked.push_back({{"INFO"}, &Answers::info});
   return asked;
 }
 
-/// Takes over a new INFO; without one, tells `answers` what the last one was refused for.
-void RedisProbe::note_depth(Answers& answers, TimePoint now) {
-  if (!answers.info) {
-    answers.info = info_error_;
-    return;
+/// The questions so far leave one that INFO answers: how long loading will take, whether the link
+/// is down, what the role is where ROLE is refused.
+bool RedisProbe::info_decides(const Answers& answers) const {
+  if (answers.role && answers.role->is_error()) return !info_failure_;
+  for (const auto* reply : {&answers.ping, &answers.read}) {
+    if (is_error_of(*reply, ErrorKind::loading)) return true;
+    if (is_error_of(*reply, ErrorKind::master_down)) return true;
   }
-  depth_asked_at_ = now;
-  info_.reset();
-  info_error_.reset();
-  if (answers.info->type == Reply::Type::text) info_ = redis::parse_info(answers.info->text);
-  if (answers.info->is_error()) info_error_ = answers.info;
+  return false;
 }
 
-/// A second round trip where the first leaves a question that INFO answers: how long loading will
-/// take, whether the link is down, what the role is where ROLE is refused.
-void RedisProbe::ask_more(Answers& answers, const Attempt& attempt) {
-  role_by_info_ = answers.role && answers.role->is_error();
-  if (depth_asked_at_ == attempt.now.mono) return;
-  const bool loading = is_error_of(answers.ping, ErrorKind::loading) ||
-                       is_error_of(answers.read, ErrorKind::loading);
-  const bool link_down = is_error_of(answers.ping, ErrorKind::master_down) ||
-                         is_error_of(answers.read, ErrorKind::master_down);
-  if (!loading && !link_down && !role_by_info_) return;
+bool RedisProbe::depth_is_due(TimePoint now) const {
+  if (!depth_asked_at_) return true;
+  // A broken link heals in seconds: don't show it for the rest of a minute.
+  const bool link_down = info_ && info_->master_link_up == false;
+  return depth_asked_at_ != now && (link_down || now - *depth_asked_at_ >= options_.depth_interval);
+}
+
+/// Depth never fails a check: not more than half of the time that is left, and what goes wrong only
+/// costs the connection.
+void RedisProbe::ask_info(Answers& answers, const Attempt& attempt) {
+  depth_asked_at_ = attempt.now.mono;
+  info_.reset();
+  info_error_.reset();
+  info_failure_.reset();
+  answers.info.reset();
   const std::array<Command, 1> info{{{"INFO"}}};
-  RedisExchange exchange = connection_->exchange(info, attempt.deadline);
+  const auto half = std::chrono::ceil<Duration>(attempt.deadline.remaining() / 2);
+  RedisExchange exchange = connection_->exchange(info, attempt.deadline.at_most(half));
   if (exchange.failure) {
-    // What is known already decides; the connection is of no use any more.
+    info_failure_ = std::move(exchange.failure);
     connection_.reset();
     return;
   }
   answers.info = std::move(exchange.replies.front());
-  note_depth(answers, attempt.now.mono);
+  if (answers.info->type == Reply::Type::text) info_ = redis::parse_info(answers.info->text);
+  if (answers.info->is_error()) info_error_ = answers.info;
 }
 
 std::optional<ProbeResult> RedisProbe::try_pubsub(const Deadline& deadline) {
@@ -414,6 +437,7 @@ void RedisProbe::add_depth(ProbeResult& result) const {
 void RedisProbe::forget_depth() {
   info_.reset();
   info_error_.reset();
+  info_failure_.reset();
   depth_asked_at_.reset();
 }
 

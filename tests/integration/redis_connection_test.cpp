@@ -60,9 +60,18 @@ void check_ends_at_limit(const ConfiguredCheck& check) {
   CHECK(asked.took <= limit + slack);
 }
 
-/// What a well server says to PING, EXISTS and INFO.
-constexpr std::string_view first_answer = "+PONG\r\n:0\r\n$12\r\nmaxclients:7\r\n";
+/// What a well server says to PING and EXISTS, and to INFO.
 constexpr std::string_view next_answer = "+PONG\r\n:0\r\n";
+constexpr std::string_view info_answer = "$12\r\nmaxclients:7\r\n";
+
+/// A first attempt: the verdict's questions, then INFO.
+bool answer_first(ScriptedConnection& peer, std::string_view login = {}) {
+  if (!peer.read_until("vitals:probe")) return false;
+  peer.send(std::string(login) + std::string(next_answer));
+  if (!peer.read_until("INFO")) return false;
+  peer.send(info_answer);
+  return true;
+}
 
 auto descriptors() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"),
@@ -143,12 +152,10 @@ TEST_SUITE("redis") {
            Reason::refused);
   }
 
-  TEST_CASE("redis: a kept attempt is one round trip, login included when it is the first") {
+  TEST_CASE("redis: the verdict's questions are one round trip, login included") {
     // Answers nothing before the whole pipeline is there.
     ScriptedServer server([](ScriptedConnection& peer) {
-      if (!peer.read_until("INFO")) return;
-      peer.send("+OK\r\n+OK\r\n" + std::string(first_answer));
-      if (!peer.read_until("vitals:probe")) return;
+      if (!answer_first(peer, "+OK\r\n+OK\r\n") || !peer.read_until("vitals:probe")) return;
       peer.send(next_answer);
       peer.hang();
     });
@@ -202,8 +209,12 @@ TEST_SUITE("redis") {
       CAPTURE(reset);
       // The second question of each connection ends it.
       ScriptedServer server([reset](ScriptedConnection& peer) {
-        if (!peer.read_until("vitals:probe")) return;
-        peer.send(peer.number() == 1 ? first_answer : next_answer);
+        if (peer.number() == 1) {
+          if (!answer_first(peer)) return;
+        } else {
+          if (!peer.read_until("vitals:probe")) return;
+          peer.send(next_answer);
+        }
         if (!peer.read_until("vitals:probe")) return;
         if (reset) peer.reset();
       });
@@ -219,14 +230,64 @@ TEST_SUITE("redis") {
     CHECK(accepted(closing) == 1);
   }
 
+  TEST_CASE(
+      "redis: a proxy that closes or hangs on INFO fails nothing, and is not asked each time") {
+    for (const bool hangs : {false, true}) {
+      CAPTURE(hangs);
+      std::atomic<int> asked = 0;
+      ScriptedServer server([&](ScriptedConnection& peer) {
+        while (true) {
+          const auto question = peer.read_bytes();
+          if (question.empty()) return;
+          if (question.find("INFO") != std::string::npos) {
+            ++asked;
+            if (hangs) peer.hang();
+            return;
+          }
+          peer.send(next_answer);
+        }
+      });
+      const auto check = check_of(url_of(server));
+      const Timed first = timed(check, Duration(1'000));
+      expect(first.result, Outcome::pass, Reason::none);
+      CHECK(first.result.detail == "PONG");
+      CHECK(first.result.measurements.empty());
+      CHECK(first.result.remark.starts_with("INFO: "));
+      CHECK(first.took < Duration(900));
+      for (int i = 0; i < 3; ++i) {
+        const Timed next = timed(check, Duration(1'000));
+        expect(next.result, Outcome::pass, Reason::none);
+        CHECK(next.took < Duration(400));
+      }
+      CHECK(asked == 1);
+      CHECK(accepted(server) == 2);
+    }
+  }
+
+  TEST_CASE("redis: a proxy that knows neither ROLE nor INFO can't have a role expected of it") {
+    ScriptedServer server([](ScriptedConnection& peer) {
+      while (true) {
+        const auto question = peer.read_bytes();
+        if (question.empty() || question.find("INFO") != std::string::npos) return;
+        peer.send(std::string(next_answer) + "-ERR unknown command 'ROLE'\r\n");
+      }
+    });
+    const auto check = check_of(url_of(server), "expect_role = \"master\"");
+    for (int i = 0; i < 2; ++i) {
+      expect(ask(check), Outcome::fail, Reason::internal, "remove expect_role; ROLE: ERR unknown");
+    }
+  }
+
   TEST_CASE("redis: what was said on an idle connection is no answer to the next question") {
     std::atomic<bool> said = false;
     ScriptedServer server([&](ScriptedConnection& peer) {
-      if (!peer.read_until("vitals:probe")) return;
-      peer.send(peer.number() == 1 ? first_answer : next_answer);
       if (peer.number() == 1) {
+        if (!answer_first(peer)) return;
         peer.send("-ERR closing idle connection\r\n");
         said = true;
+      } else {
+        if (!peer.read_until("vitals:probe")) return;
+        peer.send(next_answer);
       }
       peer.hang();
     });
@@ -239,8 +300,12 @@ TEST_SUITE("redis") {
 
   TEST_CASE("redis: a parting word that crosses the next question is followed by a fresh try") {
     ScriptedServer server([](ScriptedConnection& peer) {
-      if (!peer.read_until("vitals:probe")) return;
-      peer.send(peer.number() == 1 ? first_answer : next_answer);
+      if (peer.number() == 1) {
+        if (!answer_first(peer)) return;
+      } else {
+        if (!peer.read_until("vitals:probe")) return;
+        peer.send(next_answer);
+      }
       if (!peer.read_until("vitals:probe")) return;
       peer.send("-ERR closing idle connection\r\n" + std::string(next_answer));
     });
@@ -353,12 +418,12 @@ TEST_SUITE("redis") {
     const std::string encoded = "hunter22%40%2Fx";
     const std::string base64 = "aHVudGVyMjJAL3g";
     ScriptedServer echo([](ScriptedConnection& peer) {
-      if (!peer.read_until("INFO")) return;
-      peer.send("+OK\r\n+PONG\r\n-ERR you said hunter22@/x\r\n$0\r\n\r\n");
+      if (!peer.read_until("vitals:probe")) return;
+      peer.send("+OK\r\n+PONG\r\n-ERR you said hunter22@/x\r\n");
       peer.hang();
     });
     ScriptedServer unknown([](ScriptedConnection& peer) {
-      if (!peer.read_until("INFO")) return;
+      if (!peer.read_until("vitals:probe")) return;
       peer.send("-ERR unknown command 'AUTH', with args beginning with: 'hunter22@/x'\r\n");
     });
     const RedisServer server({.password = "another"});

@@ -278,9 +278,10 @@ TEST_SUITE("redis") {
 
   TEST_CASE("redis: MASTERDOWN for PING alone only warns") {
     ScriptedServer server([](ScriptedConnection& peer) {
+      if (!peer.read_until("vitals:probe")) return;
+      peer.send("-MASTERDOWN Link with MASTER is down\r\n:0\r\n");
       if (!peer.read_until("INFO")) return;
-      peer.send(
-          "-MASTERDOWN Link with MASTER is down\r\n:0\r\n$24\r\nmaster_link_status:down\n\r\n");
+      peer.send("$24\r\nmaster_link_status:down\n\r\n");
       peer.hang();
     });
     expect(ask(check_of(url_of(server.port()))), Outcome::warn, Reason::replication, "MASTERDOWN");
@@ -351,6 +352,7 @@ TEST_SUITE("redis") {
     expect(no_info, Outcome::pass, Reason::none);
     CHECK(no_info.detail == "PONG (no permission for INFO)");
     CHECK(no_info.measurements.empty());
+    CHECK(no_info.remark == "no permission for INFO: what it tells is not known");
 
     const auto role = check_of(url_as(server, "watch:hunter22"), "expect_role = \"master\"");
     CHECK(ask(role).detail == "PONG (no permission for ROLE, INFO)");
@@ -470,8 +472,8 @@ TEST_SUITE("redis") {
   TEST_CASE("redis: a message that never comes back is fail(timeout)") {
     ScriptedServer server([](ScriptedConnection& peer) {
       if (peer.number() == 1) {
-        if (!peer.read_until("INFO")) return;
-        peer.send("+PONG\r\n:0\r\n$0\r\n\r\n");
+        if (!peer.read_until("vitals:probe")) return;
+        peer.send("+PONG\r\n:0\r\n");
         if (peer.read_until("PUBLISH")) peer.send(":0\r\n");
       } else if (peer.read_until("SUBSCRIBE")) {
         peer.send("*3\r\n$9\r\nsubscribe\r\n$4\r\nchat\r\n:1\r\n");

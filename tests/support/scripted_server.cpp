@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -311,6 +312,9 @@ void ScriptedServer::Impl::accept_loop() {
     if (poll(fds.data(), fds.size(), forever) < 0) continue;
     if (fds[1].revents != 0) return;
     Fd client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    // What a script sends is sent now, not when the client acknowledges what came before.
+    const int on = 1;
+    setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (!client) continue;
     int number = 0;
     {

@@ -187,7 +187,9 @@ TEST_CASE("redis classify: the role must be the expected one, with its link up")
   check_result(judge(cut_off, nullptr, {}), Outcome::warn, Reason::replication);
 }
 
-TEST_CASE("redis classify: without ROLE the role comes from INFO, without both it is not judged") {
+TEST_CASE(
+    "redis classify: without ROLE the role comes from INFO, without permission for both it "
+    "passes") {
   Answers answers = well();
   answers.role = error("NOPERM no permissions to run the 'role' command");
   Info info;
@@ -198,6 +200,29 @@ TEST_CASE("redis classify: without ROLE the role comes from INFO, without both i
   const ProbeResult unknown = judge(answers, nullptr, wants_master);
   check_result(unknown, Outcome::pass, Reason::none);
   CHECK(unknown.detail == "PONG (no permission for ROLE)");
+  CHECK(unknown.remark == "no permission for ROLE: what it tells is not known");
+  CHECK(judge(well(), nullptr, {}).remark.empty());
+}
+
+TEST_CASE("redis classify: a role that is expected and never told is no pass") {
+  const Expectations wants_master{.role = ExpectedRole::master};
+  Answers answers = well();
+  answers.role = error("ERR unknown command 'ROLE'");
+  const ProbeResult untold = judge(answers, nullptr, wants_master);
+  check_result(untold, Outcome::fail, Reason::internal);
+  CHECK(untold.detail ==
+        "this server does not tell its role: remove expect_role; ROLE: ERR unknown command 'ROLE'");
+  answers.info = error("ERR unknown command 'INFO'");
+  check_result(judge(answers, nullptr, wants_master), Outcome::fail, Reason::internal);
+  answers.info = error("NOPERM no permissions to run the 'info' command");
+  check_result(judge(answers, nullptr, wants_master), Outcome::pass, Reason::none);
+  Info silent;
+  silent.role = "unknown";
+  answers.info = text("");
+  check_result(judge(answers, &silent, wants_master), Outcome::fail, Reason::internal);
+  answers.role = {.type = Reply::Type::array, .elements = {text("sentinel")}};
+  check_result(judge(answers, &silent, wants_master), Outcome::fail, Reason::internal);
+  check_result(judge(answers, &silent, {}), Outcome::pass, Reason::none);
 }
 
 TEST_CASE("redis classify: memory warns above its share, never without a limit") {
