@@ -115,6 +115,7 @@ struct HttpExchange::Impl {
   std::size_t body_limit = 0;
   bool limit_is_wish = false;
   std::optional<net::Failure> context_failure;
+  std::string_view refused;  // what of the request libcurl does not take; static text
 
   Impl();
   template <typename Value>
@@ -122,8 +123,12 @@ struct HttpExchange::Impl {
     const CURLcode code = curl_easy_setopt(easy.get(), option, value);
     VITALS_ASSERT(code == CURLE_OK);
   }
+  /// As set(), for what a user wrote: refusing it is no bug of ours.
+  void offer(CURLoption option, const char* value, std::string_view what) {
+    if (curl_easy_setopt(easy.get(), option, value) != CURLE_OK) refused = what;
+  }
   void set_once();
-  [[nodiscard]] bool prepare();
+  [[nodiscard]] std::optional<net::Failure> prepare();
   void prepare_proxy();
   void prepare_tls();
   void prepare_method();
@@ -202,7 +207,10 @@ void HttpExchange::Impl::prepare_proxy() {
   }
   const auto& proxy = *request->proxy;
   set(CURLOPT_PROXY, "http://127.0.0.1:1");
-  set(CURLOPT_PROXYUSERPWD, proxy.authorization.empty() ? nullptr : proxy.authorization.c_str());
+  // CURLOPT_PROXYUSERPWD would decode them again.
+  offer(CURLOPT_PROXYUSERNAME, proxy.has_user ? proxy.user.c_str() : nullptr, "the proxy's user");
+  offer(CURLOPT_PROXYPASSWORD, proxy.has_user ? proxy.password.c_str() : nullptr,
+        "the proxy's password");
   via_proxy = proxy.connect_to.empty() ? List() : make_list({"::" + proxy.connect_to});
   set(CURLOPT_CONNECT_TO, via_proxy.get());
 }
@@ -217,17 +225,21 @@ void HttpExchange::Impl::prepare_tls() {
 }
 
 void HttpExchange::Impl::prepare_method() {
+  static const std::string nothing;
   const bool head = request->method == "HEAD";
-  if (request->body != nullptr) {
+  const std::string* body = request->body;
+  // RFC 9110 §8.6: Content-Length: 0 then, or servers wait for a body or answer 411.
+  if (body == nullptr && has_body_by_nature(request->method)) body = &nothing;
+  if (body != nullptr) {
     set(CURLOPT_NOBODY, 0L);
     set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request->body->size()));
-    set(CURLOPT_POSTFIELDS, request->body->c_str());
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body->size()));
+    set(CURLOPT_POSTFIELDS, body->c_str());
   } else {
     set(CURLOPT_HTTPGET, 1L);
     set(CURLOPT_NOBODY, head ? 1L : 0L);
   }
-  const bool plain = head || (request->method == "GET" && request->body == nullptr);
+  const bool plain = head || (request->method == "GET" && body == nullptr);
   set(CURLOPT_CUSTOMREQUEST, plain ? nullptr : std::string(request->method).c_str());
 }
 
@@ -239,7 +251,7 @@ void HttpExchange::Impl::prepare_headers() {
   header_lines = request->headers;
 }
 
-bool HttpExchange::Impl::prepare() {
+std::optional<net::Failure> HttpExchange::Impl::prepare() {
   // Sessions live in the multi handle: a new one has none, and is refilled by this handshake.
   if (!multi || request->full_handshake) multi.reset(curl_multi_init());
   VITALS_ASSERT(multi != nullptr);
@@ -249,11 +261,16 @@ bool HttpExchange::Impl::prepare() {
   head_complete = head_too_large = stopped = body_too_large = limit_is_wish = false;
   body_limit = request->body_max;
   context_failure.reset();
+  refused = {};
   prepare_proxy();
   prepare_tls();
   prepare_method();
   prepare_headers();
-  return curl_easy_setopt(easy.get(), CURLOPT_URL, request->url.c_str()) == CURLE_OK;
+  offer(CURLOPT_URL, request->url.c_str(), "the url");
+  if (refused.empty()) return std::nullopt;
+  return net::Failure{Reason::internal, "libcurl does not take " + std::string(refused) +
+                                            ": is it too long, or has it a character that does not "
+                                            "belong there?"};
 }
 
 curl_socket_t HttpExchange::Impl::on_open(void* self, curlsocktype, curl_sockaddr*) {
@@ -395,7 +412,8 @@ net::Failure HttpExchange::Impl::tls_failure() const {
     return tls::handshake_failure(X509_V_OK, error, request->host);
   // No error of OpenSSL's own: the socket ended under it.
   if (said.find("SSL_ERROR_SYSCALL") != std::string_view::npos ||
-      said.find("Connection reset") != std::string_view::npos) {
+      said.find("Connection reset") != std::string_view::npos ||
+      said.find("Broken pipe") != std::string_view::npos) {
     return {Reason::reset, "the server closed the connection in the TLS handshake"};
   }
   return {Reason::tls, "TLS handshake: " + text("failed")};
@@ -524,8 +542,8 @@ ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
   impl.request = &request;
   impl.answer = &answer;
   impl.connection = std::move(connection);
-  if (!impl.prepare()) {
-    answer.failure = net::Failure{Reason::internal, "libcurl does not take this URL"};
+  if (auto failure = impl.prepare()) {
+    answer.failure = std::move(failure);
     impl.connection.reset();
     return answer;
   }

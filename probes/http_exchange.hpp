@@ -22,7 +22,9 @@ inline constexpr std::size_t head_max = std::size_t{64} * 1024;
 
 /// How a proxy is used: `fd` of the request leads to it.
 struct ProxyUse {
-  std::string authorization;  // "user:password", empty: none
+  bool has_user = false;
+  std::string user;  // as sent, not percent-encoded
+  std::string password;
   /// What CONNECT names when the URL's host is only a name for TLS; empty: the URL's host.
   std::string connect_to;
 };

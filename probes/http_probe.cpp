@@ -162,7 +162,7 @@ ExchangeAnswer HttpProbe::ask(const Attempt& attempt, const LiveRequest& live, J
   const auto host = journey.at.tls() ? tls.server_name : std::string();
   std::optional<http::ProxyUse> proxy;
   if (proxied) {
-    proxy = http::ProxyUse{live.proxy->authorization,
+    proxy = http::ProxyUse{live.proxy->has_user, live.proxy->user, live.proxy->password,
                            host.empty() ? std::string() : journey.at.endpoint.text()};
   }
   http::ExchangeRequest request{

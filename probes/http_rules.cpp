@@ -148,6 +148,10 @@ std::string StatusRanges::text() const {
   return text;
 }
 
+bool has_body_by_nature(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
+
 Result<ValueRule> ValueRule::parse(std::string_view text) {
   ValueRule rule;
   rule.text_ = text;

@@ -27,6 +27,9 @@ class StatusRanges {
   std::vector<std::pair<int, int>> ranges_;
 };
 
+/// POST, PUT, PATCH: a request without a body says so (RFC 9110 §8.6).
+[[nodiscard]] bool has_body_by_nature(std::string_view method);
+
 /// A value that must be there as a whole, or a /regex/ that must match somewhere in it.
 class ValueRule {
  public:

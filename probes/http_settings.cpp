@@ -304,7 +304,9 @@ Result<Proxy> parse_proxy(std::string_view url) {
   Proxy proxy;
   proxy.endpoint.host = parts.host;
   proxy.endpoint.port = parts.port;
-  if (parts.has_user) proxy.authorization = parts.user + ":" + parts.password;
+  proxy.has_user = parts.has_user;
+  proxy.user = parts.user;
+  proxy.password = parts.password;
   return proxy;
 }
 
@@ -356,7 +358,7 @@ Result<LiveRequest> read_live(const HttpSettings& settings) {
   }
   const auto set = live_headers(settings, request.target);
   if (!set) return set.error();
-  append_lines(set.value(), settings.has_body, request);
+  append_lines(set.value(), settings.has_body || has_body_by_nature(settings.method), request);
   return request;
 }
 

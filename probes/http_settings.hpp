@@ -25,7 +25,9 @@ extern const std::array<SettingSpec, 15> setting_specs;
 
 struct Proxy {
   net::Endpoint endpoint;
-  std::string authorization;  // "user:password", empty: none
+  bool has_user = false;
+  std::string user;
+  std::string password;
 };
 [[nodiscard]] Result<Proxy> parse_proxy(std::string_view url);
 

@@ -760,6 +760,22 @@ TEST_SUITE("http redirects") {
     CHECK_FALSE(has(named.requests().back(), "canary"));
   }
 
+  TEST_CASE("http: POST, PUT and PATCH without a body say that it is empty, others say nothing") {
+    const ScriptedServer server(answering(http_answer("200 OK", "fine")));
+    for (const std::string method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "GET"}) {
+      CAPTURE(method);
+      check_passed(ask_url(server.url(), "method = \"" + method + "\""));
+      const auto request = server.requests().back();
+      CAPTURE(request);
+      CHECK(request.starts_with(method + " / HTTP/1.1\r\n"));
+      const bool empty_body = method.starts_with('P');
+      CHECK(Connection::header_of(request, "Content-Length") == (empty_body ? "0" : ""));
+      CHECK_FALSE(has(request, "Content-Type"));
+      CHECK_FALSE(has(request, "Expect"));
+      CHECK_FALSE(has(request, "Transfer-Encoding"));
+    }
+  }
+
   TEST_CASE("http: a POST becomes a GET where it should, and its body stays at home") {
     const ScriptedServer stranger(answering(http_answer("200 OK", "there")));
     const auto post = [&](const std::string& status, const std::string& to) {
@@ -1050,6 +1066,46 @@ TEST_SUITE("http proxy") {
     CHECK_FALSE(has(inner, "Proxy-Authorization"));
   }
 
+  TEST_CASE("http: a proxy's password is decoded once, and goes when it is taken out of the file") {
+    const ScriptedServer server(answering_tls(http_answer("200 OK", "fine")),
+                                with(good_certificate()));
+    const ScriptedServer proxy(proxy_to(established));
+    const auto at = "127.0.0.1:" + std::to_string(proxy.port());
+    const TempDir folder;
+    const auto file = folder.write("proxy", "http://me:50%2525%2500%3Ax@" + at);
+    const auto check =
+        make_check("kind = \"http\"\nurl = \"" + server.https_url() + "\"\nproxy = { file = \"" +
+                   file.string() + "\" }\n" + trust(authority()));
+    check_passed(ask(check));
+    const auto authorization = [&] {
+      return Connection::header_of(proxy.requests().back(), "Proxy-Authorization");
+    };
+    CHECK(authorization() == "Basic bWU6NTAlMjUlMDA6eA==");  // me:50%25%00:x
+    folder.write("proxy", "http://" + at);
+    check_passed(ask(check));
+    CHECK(authorization().empty());
+    folder.write("proxy", "http://you:@" + at);
+    check_passed(ask(check));
+    CHECK(authorization() == "Basic eW91Og==");
+  }
+
+  TEST_CASE("http: a connection that ends before the TLS handshake is reset, however it ends") {
+    // After FIN and RST the client's first write is EPIPE, after RST alone it is ECONNRESET.
+    for (const bool fin : {true, false}) {
+      CAPTURE(fin);
+      const ScriptedServer proxy([&](Connection& connection) {
+        connection.read_request();
+        connection.send(established);
+        if (fin) connection.end_sending();
+        connection.reset();
+      });
+      for (int i = 0; i < 20; ++i) {
+        check_failed(ask_url("https://only-the-proxy-knows.test/", through(proxy)), Reason::reset,
+                     "");
+      }
+    }
+  }
+
   TEST_CASE("http: server_name is for the certificate, CONNECT still names the host") {
     const ScriptedServer server(answering_tls(http_answer("200 OK", "fine")),
                                 with(authority().other_host()));
@@ -1092,6 +1148,8 @@ TEST_SUITE("http settings") {
     CHECK(has(mistakes("ftp://h/"), "http+unix://"));
     CHECK(has(mistakes("http://"), "write http://host:port/path"));
     CHECK(has(mistakes("http+unix:///run/app.sock"), "%2Frun%2Fapp.sock"));
+    CHECK(has(mistakes("http+unix://%2F" + std::string(107, 'x') + "/"), "107 bytes"));
+    CHECK(mistakes("http+unix://%2F" + std::string(106, 'x') + "/").empty());
     CHECK(has(mistakes(url, "expect_status = [\"2oo\"]"), "'2oo' is no status"));
     CHECK(has(mistakes(url, "expect_status = []"), "no status would ever pass"));
     CHECK(has(mistakes(url, "expect_body = \"/(/\""), "not a regular expression"));

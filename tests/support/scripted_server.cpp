@@ -248,6 +248,8 @@ void ScriptedConnection::hang() {
   }
 }
 
+void ScriptedConnection::end_sending() { shutdown(state_.fd.get(), SHUT_WR); }
+
 void ScriptedConnection::reset() {
   const linger now{1, 0};
   setsockopt(state_.fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);

@@ -39,6 +39,8 @@ class ScriptedConnection {
   void send_endlessly(std::string_view bytes);
   /// Silence, until the client goes.
   void hang();
+  /// FIN: nothing more will be sent, though the connection stays.
+  void end_sending();
   /// RST instead of FIN. The script should end after it.
   void reset();
   /// Becomes a tunnel to that loopback port, as a proxy does after CONNECT.
