@@ -132,7 +132,6 @@ constexpr std::array client_rows{
     ClientRow{"private SSL key", Reason::internal, "check sslkey"},
     ClientRow{"may not be used with", Reason::internal, "check the url's SSL parameters"},
     ClientRow{"invalid SSL protocol version range", Reason::internal, "check the url"},
-    ClientRow{"requirepeer", Reason::auth},
     ClientRow{"no password supplied", Reason::auth, "put it into the url"},
     ClientRow{"server closed the connection unexpectedly", Reason::reset},
     ClientRow{"SSL connection has been closed unexpectedly", Reason::reset},
@@ -178,6 +177,10 @@ std::optional<net::Failure> classify_errno(std::string_view text, std::string_vi
     if (!line.ends_with(std::strerror(error))) continue;
     auto failure = net::from_errno(error, "connect to " + std::string(where));
     if (error == ENOENT || error == EAGAIN) failure.reason = Reason::refused;
+    if ((error == EACCES || error == EPERM) && where.starts_with("unix:")) {
+      failure.reason = Reason::internal;
+      failure.detail += "; run vitals as a user that may use this socket";
+    }
     if (error == EPIPE || error == ECONNABORTED) failure.reason = Reason::reset;
     return failure;
   }

@@ -68,9 +68,9 @@ int progress(Reason reason) {
   switch (reason) {
     case Reason::dns:
       return 0;
-    case Reason::connect_timeout:
+    case Reason::unreachable:  // what every IPv6 address is without IPv6
       return 1;
-    case Reason::unreachable:
+    case Reason::connect_timeout:
       return 2;
     case Reason::refused:
       return 3;
@@ -116,12 +116,16 @@ void keep_more_telling(std::optional<Problem>& kept, Problem next) {
     kept = std::move(next);
 }
 
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
 /// For sslrootcert=system: a file, because an image with nothing but a bundle in it has no hashed
-/// folder for OpenSSL's default; "system" when the user chose a place; empty when there is none.
+/// folder for OpenSSL's default; "system" when the user chose a folder; empty when there is none.
 std::string system_trust() {
-  const bool chosen =
-      std::getenv("SSL_CERT_FILE") != nullptr || std::getenv("SSL_CERT_DIR") != nullptr;
-  return chosen ? "system" : tls::system_bundle();
+  if (is_set("SSL_CERT_FILE")) return std::getenv("SSL_CERT_FILE");
+  return is_set("SSL_CERT_DIR") ? "system" : tls::system_bundle();
 }
 
 /// Keyword and value lists as libpq takes them; owns the text.
@@ -283,8 +287,9 @@ class Login {
       advance(std::move(runners[i]), is_ready);
     }
     if (!winner_ && !runners_.empty() && deadline_.expired()) {
-      return problem(
-          {Reason::connect_timeout, "connect to " + runners_.front().where + ": no answer"});
+      keep_more_telling(worst_, problem({Reason::connect_timeout,
+                                         "connect to " + runners_.front().where + ": no answer"}));
+      return worst_;
     }
     return std::nullopt;
   }

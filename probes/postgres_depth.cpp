@@ -41,8 +41,6 @@ constexpr std::array metrics{
         .help = "Age of the oldest open transaction among the sessions that are ours to see."},
 };
 
-bool is_true(const std::optional<std::string_view>& text) { return text && *text == "t"; }
-
 void read_limits(const Reply& reply, Facts& facts) {
   facts.connections_max = reply.number(0, 0);
   if (!facts.connections_max) return;
@@ -117,7 +115,7 @@ std::vector<Measurement> Facts::measurements() const {
 void read_role(const Reply& reply, Facts& facts) {
   const auto recovering = reply.text(0, 0);
   facts.in_recovery.reset();
-  if (recovering) facts.in_recovery = is_true(recovering);
+  if (recovering == "t" || recovering == "f") facts.in_recovery = recovering == "t";
   facts.lag_seconds = reply.number(0, 1);
 }
 

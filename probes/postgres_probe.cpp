@@ -193,6 +193,12 @@ class PostgresProbe final : public Probe {
     return sql;
   }
 
+  /// One at least for each statement of question(); the query may be several.
+  [[nodiscard]] std::size_t replies_min() const {
+    constexpr std::size_t begin_set_query_commit = 4;
+    return begin_set_query_commit + (asks_role() ? 1 : 0) + (options_.upsert.empty() ? 0 : 1);
+  }
+
   [[nodiscard]] static std::string begin(Duration limit) {
     return "BEGIN;SET LOCAL statement_timeout=" +
            std::to_string(std::max<Duration::rep>(1, limit.count())) + ";";
@@ -219,8 +225,11 @@ class PostgresProbe final : public Probe {
       if (failed.sqlstate == query_canceled && ours) failed.failure.reason = Reason::timeout;
       return explain_role(std::move(failed), answer.replies.size());
     }
+    if (answer.replies.size() < replies_min()) {
+      return strange("ready for the next query without having answered this one");
+    }
     if (!asks_role()) return std::nullopt;
-    if (answer.replies.size() > role_reply) read_role(answer.replies[role_reply], facts_);
+    read_role(answer.replies[role_reply], facts_);
     return wrong_role();
   }
 
@@ -235,8 +244,14 @@ class PostgresProbe final : public Probe {
     return failed;
   }
 
+  [[nodiscard]] static Problem strange(std::string detail) {
+    Problem failed;
+    failed.failure = {Reason::protocol, std::move(detail)};
+    return failed;
+  }
+
   [[nodiscard]] Failed wrong_role() const {
-    if (!facts_.in_recovery) return std::nullopt;
+    if (!facts_.in_recovery) return strange("pg_is_in_recovery() answered neither yes nor no");
     Problem failed;
     failed.broken = false;
     if (options_.role == Role::primary && *facts_.in_recovery) {
@@ -276,8 +291,10 @@ class PostgresProbe final : public Probe {
     looked_ = Clock::now();
     depth_due_ = false;
     const std::span<const Reply> replies(answer.replies);
-    facts_.in_recovery.reset();
-    facts_.lag_seconds.reset();
+    if (!asks_role()) {  // else the attempt's own question has told it
+      facts_.in_recovery.reset();
+      facts_.lag_seconds.reset();
+    }
     if (replies.size() > role_reply) read_role(replies[role_reply], facts_);
     const auto first = std::min(replies.size(), role_reply + 1);
     read_depth(replies.subspan(first), connection, facts_);

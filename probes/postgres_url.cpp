@@ -26,7 +26,8 @@ enum class Treatment {
 struct Known {
   std::string_view key;
   Treatment treatment;
-  std::string_view choices{};  // "a|b": the values libpq knows; empty: any
+  std::string_view choices{};       // "a|b": the values libpq knows; empty: any
+  std::string_view way_out = form;  // of what is refused
 };
 constexpr std::string_view tls_versions = "TLSv1|TLSv1.1|TLSv1.2|TLSv1.3";
 constexpr std::array known_keys{
@@ -53,9 +54,12 @@ constexpr std::array known_keys{
     Known{"ssl_max_protocol_version", Treatment::pass, tls_versions},
     Known{"channel_binding", Treatment::pass, "disable|prefer|require"},
     Known{"require_auth", Treatment::pass},
-    Known{"requirepeer", Treatment::pass},
+    Known{"requirepeer", Treatment::refused, {}, "vitals knows no user database; leave it out"},
     Known{"options", Treatment::pass},
-    Known{"passfile", Treatment::pass},
+    Known{"passfile",
+          Treatment::refused,
+          {},
+          "write url = { file = \"/path\" } for a URL with its password in a file"},
     Known{"keepalives", Treatment::silent},
     Known{"keepalives_idle", Treatment::silent},
     Known{"keepalives_interval", Treatment::silent},
@@ -339,7 +343,7 @@ std::optional<Error> read_keywords(const Parameters& parameters, Target& target)
         target.keywords.emplace_back(key, value);
         break;
       case Treatment::refused:
-        return Error{"'" + key + "' does not work here; " + std::string(form)};
+        return Error{"'" + key + "' does not work here; " + std::string(known->way_out)};
       case Treatment::ours:
       case Treatment::silent:
         break;

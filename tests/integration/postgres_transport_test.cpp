@@ -93,6 +93,29 @@ std::string error_fields(const std::map<char, std::string>& fields) {
   return message('E', body + '\0');
 }
 
+/// Lets everybody in and answers each question with the same bytes.
+ScriptedServer::Script answering_queries(std::string answer) {
+  using namespace std::string_literals;
+  return [answer = std::move(answer)](ScriptedConnection& connection) {
+    if (connection.read_bytes().empty()) return;
+    connection.send(message('R', "\0\0\0\0"s) + message('K', "\0\0\0\1\0\0\0\2"s) +
+                    message('Z', "I"));
+    while (!connection.read_bytes().empty()) connection.send(answer);
+  };
+}
+std::string completed(const std::string& tag) { return message('C', tag + '\0'); }
+std::string url_of(const ScriptedServer& server) {
+  return "postgres://u:p@127.0.0.1:" + std::to_string(server.port()) + "/d?sslmode=disable";
+}
+
+bool has_ipv6_loopback() {
+  const Fd fd(socket(AF_INET6, SOCK_STREAM, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  return bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
 /// TLS servers: the certificate is given a place that the server may read.
 PostgresOptions with_tls(const Certificate& certificate) {
   static std::vector<std::unique_ptr<TempDir>> folders;
@@ -303,6 +326,35 @@ TEST_SUITE("postgres") {
     const auto result = ask(postgres_check(server.url()), Duration(500));
     CHECK(result.outcome == Outcome::fail);
     CHECK((result.reason == Reason::protocol || result.reason == Reason::timeout));
+  }
+
+  TEST_CASE("postgres: a server that is ready without having answered is fail(protocol)") {
+    const auto ready = message('Z', "I");
+    const ScriptedServer mute(answering_queries(ready));
+    expect_fail(ask(postgres_check(url_of(mute))), Reason::protocol, "without having answered");
+    const ScriptedServer forgetful(
+        answering_queries(completed("BEGIN") + completed("SET") + completed("COMMIT") + ready));
+    expect_fail(ask(postgres_check(url_of(forgetful))), Reason::protocol, "without having");
+  }
+
+  TEST_CASE("postgres: a role that is expected and not told is fail(protocol)") {
+    const auto said = completed("BEGIN") + completed("SET") + completed("SELECT 0") +
+                      completed("SELECT 1") + completed("COMMIT") + message('Z', "I");
+    const ScriptedServer server(answering_queries(said));
+    for (const std::string setting :
+         {"expect_role = \"primary\"", "expect_role = \"replica\"", "max_lag = \"1s\""}) {
+      CAPTURE(setting);
+      expect_fail(ask(postgres_check(url_of(server), setting)), Reason::protocol,
+                  "pg_is_in_recovery");
+    }
+    expect_pass(ask(postgres_check(url_of(server))));
+  }
+
+  TEST_CASE("postgres: of several addresses that fail the one that says most is told") {
+    const BlackHole hole;  // on 127.0.0.1; on ::1 nobody listens
+    const auto url = "postgres://u:p@localhost:" + std::to_string(hole.port()) + "/d";
+    const auto result = ask(postgres_check(url), Duration(600));
+    expect_fail(result, has_ipv6_loopback() ? Reason::refused : Reason::connect_timeout);
   }
 
   TEST_CASE("postgres: a server echoing the password shows it to nobody") {

@@ -122,6 +122,10 @@ TEST_SUITE("postgres") {
       CHECK(label(classify_libpq(std::string(begin_of_try) + text + "\n", "h:1")) == reason);
       CHECK(label(classify_libpq(std::string(text) + "\n", "h:1")) == reason);
     }
+    CHECK(label(classify_libpq("Permission denied\n", "h:1")) == "unreachable");
+    const auto denied = classify_libpq("Permission denied\n", "unix:/run/.s.PGSQL.5432");
+    CHECK(label(denied) == "internal");
+    CHECK(denied.detail.find("run vitals as a user that may use this socket") != std::string::npos);
     CHECK(classify_libpq(std::string(begin_of_try) + "Connection refused\n", "h:1")
               .detail.find("h:1") != std::string::npos);
   }

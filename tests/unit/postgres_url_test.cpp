@@ -143,6 +143,8 @@ TEST_SUITE("postgres") {
              Row{"postgres://u:Canary@h/d?sslmode=Canary", "verify-full"},
              Row{"postgres://u:Canary@h/d?target_session_attrs=Canary", "prefer-standby"},
              Row{"postgres://u:Canary@h/d?service=Canary", "'service'"},
+             Row{"postgres://u:Canary@h/d?requirepeer=Canary", "'requirepeer' does not work here"},
+             Row{"postgres://u:Canary@h/d?passfile=Canary", "{ file = "},
              Row{"postgres://u:Canary@h/d?hostaddr=Canary", "numeric"},
              Row{"postgres://u:Ca%00nary@h/d", "zero byte"},
              Row{"host=h user=u password='Canary", "does not end"},
