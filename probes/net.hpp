@@ -105,8 +105,8 @@ struct ResolverFiles {
 /// All addresses of a name in RFC 8305 order (families interleaved, IPv6 first). Numeric hosts
 /// and localhost (RFC 6761) ask nobody; otherwise /etc/hosts, then the name servers of
 /// /etc/resolv.conf as it is now, through c-ares with time-outs cut from the deadline. Failure
-/// reason is always dns (also for silent name servers), or timeout when interrupted. The files are
-/// read anew on each call.
+/// reason is dns (also for silent name servers); timeout when interrupted or too late to begin. The
+/// files are read anew on each call.
 [[nodiscard]] NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily family,
                                                       const Deadline& deadline,
                                                       const ResolverFiles& files = {});

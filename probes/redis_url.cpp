@@ -46,7 +46,11 @@ std::optional<Error> read_place(Server& server, const net::Url& url) {
   if (url.scheme == "unix") {
     server.endpoint.unix_path = url.host + net::percent_decode(url.path);
     server.target = "unix://" + server.endpoint.unix_path;
-    if (server.endpoint.unix_path.starts_with('/') && url.host.empty()) return std::nullopt;
+    const std::string& path = server.endpoint.unix_path;
+    if (path.size() > net::unix_path_max) {
+      return Error{"a socket path of more than 107 bytes; no kernel takes that"};
+    }
+    if (path.starts_with('/') && url.host.empty()) return std::nullopt;
     return Error{"no absolute path in the unix URL; write unix:///run/redis.sock?db=0"};
   }
   if (url.host.empty()) return Error{"no host in the Redis URL; " + std::string(form)};
@@ -61,7 +65,8 @@ std::optional<Error> read_place(Server& server, const net::Url& url) {
 
 Result<Server> parse_server(std::string_view text) {
   auto parsed = net::parse_url(text);
-  if (!parsed) return Error{"not a Redis URL; " + std::string(form)};
+  if (!parsed)
+    return Error{"not a Redis URL: " + parsed.error().message + "; " + std::string(form)};
   const net::Url& url = parsed.value();
   if (url.scheme == "http" || url.scheme == "https") {
     return Error{"this is the REST endpoint (" + url.scheme +

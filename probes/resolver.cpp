@@ -527,6 +527,9 @@ NetResult<std::vector<Address>> resolve(const Endpoint& endpoint, IpFamily famil
   if (endpoint.host.empty()) return Failure{Reason::dns, "no host name to look up"};
   if (is_localhost(endpoint.host)) return loopback_addresses(endpoint.port, wanted);
 
+  // Not the name's fault: what came before (a redirect's first hop) has used up the time.
+  if (deadline.expired())
+    return Failure{Reason::timeout, "no time left to look up " + endpoint.host};
   const auto plain = without_final_dot(to_lower(endpoint.host));
   auto known = in_hosts_file(files.hosts, plain, endpoint.port, wanted);
   if (!known.empty()) return known;

@@ -157,7 +157,11 @@ Result<Url> parse_url(std::string_view text) {
   Url url;
   url.scheme = to_lower(text.substr(0, separator));
   text.remove_prefix(separator + 3);
-  text = text.substr(0, text.find('#'));  // a fragment never reaches a server
+  const auto hash = std::min(text.find('#'), text.size());
+  // A fragment never reaches a server; one with an '@' in it was meant as the end of a password.
+  const bool in_password = text.find_first_of("/?") > hash && text.find('@', hash) < text.size();
+  if (in_password) return Error{"a '#' before the '@'; in a user or password it is written as %23"};
+  text = text.substr(0, hash);
 
   const auto question = text.find('?');
   if (question != std::string_view::npos) url.query = text.substr(question + 1);

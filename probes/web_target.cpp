@@ -24,6 +24,9 @@ Result<Target> unix_target(const net::Url& parsed, const Schemes& schemes, Targe
     return Error{"no socket path; write " + std::string(schemes.unix_socket) +
                  "://%2Frun%2Fapp.sock/path"};
   }
+  if (parsed.host.size() > net::unix_path_max) {
+    return Error{"a socket path of more than 107 bytes; no kernel takes that"};
+  }
   target.scheme = schemes.plain;
   target.endpoint.unix_path = parsed.host;
   return target;

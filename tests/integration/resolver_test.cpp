@@ -324,6 +324,14 @@ TEST_SUITE("dns") {
     CHECK(answer.detail.find("resolv.conf names no server") != std::string::npos);
   }
 
+  TEST_CASE(
+      "resolve: a look-up that begins after the deadline is a timeout, not the name's fault") {
+    const NameServer server(answering({"10.0.0.1"}, {}));
+    const Files files(lines_for({&server}));
+    CHECK(look_up("late.test", files.paths, Duration(0)).reason == Reason::timeout);
+    CHECK(server.questions().empty());
+  }
+
   TEST_CASE("resolve: names that are none are dns, not a crash") {
     const NameServer server(answering({"10.0.0.1"}, {}));
     const Files files(lines_for({&server}));

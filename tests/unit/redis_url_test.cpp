@@ -67,6 +67,11 @@ TEST_CASE("redis url: a unix path takes database, user and password from the que
   CHECK(server.target == "unix:///run/my redis.sock");
 }
 
+TEST_CASE("redis url: a socket path that no kernel takes is a mistake") {
+  CHECK(parsed("unix:///" + std::string(106, 'x')).endpoint.unix_path.size() == 107);
+  CHECK(has(mistake("unix:///" + std::string(107, 'x')), "107 bytes"));
+}
+
 TEST_CASE("redis url: parameters of other clients are listed, not obeyed") {
   const Server server = parsed("rediss://cache?ssl_cert_reqs=none&db=1");
   CHECK(server.database == 1);
@@ -90,6 +95,7 @@ TEST_CASE("redis url: a mistake says what is wrong and never shows the password"
       {"redis://host?db=99999999999&password=hunter22", "not a database number"},
       {"postgres://u:hunter22@host", "scheme"},
       {"hunter22", "not a Redis URL"},
+      {"redis://:hunter#22@host", "%23"},
       {"unix://?password=hunter22", "no absolute path"},
       {"unix://relative/hunter22.sock", "no absolute path"},
       {"redis://hunter22@host", "user without a password"},

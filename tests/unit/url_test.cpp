@@ -84,6 +84,17 @@ TEST_SUITE("url") {
     CHECK(url.host == "host");
   }
 
+  TEST_CASE("url: an unencoded # in a password is named, a fragment is not") {
+    for (const char* text : {"redis://:hunter#2@host:1", "http://us#er:hunter2@host/", "x://#@"}) {
+      CAPTURE(text);
+      CHECK(complaint(text) == "a '#' before the '@'; in a user or password it is written as %23");
+    }
+    CHECK(good("http://host/path#me@home").path == "/path");
+    CHECK(good("http://host?a=b#me@home").query == "a=b");
+    CHECK(good("http://host#top").host == "host");
+    CHECK(good("http://u:p@host#top").password == "p");
+  }
+
   TEST_CASE("url: mistakes say what is wrong and never show the text") {
     CHECK(complaint("").find("scheme://host") != std::string::npos);
     CHECK(complaint("host:80").find("scheme") != std::string::npos);
