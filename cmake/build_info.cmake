@@ -18,8 +18,10 @@ endif()
 execute_process(COMMAND git --no-optional-locks describe --always --dirty --abbrev=12
   WORKING_DIRECTORY "${SOURCE_DIR}" OUTPUT_VARIABLE REVISION OUTPUT_STRIP_TRAILING_WHITESPACE
   ERROR_QUIET RESULT_VARIABLE failed)
-if(failed)
-  set(REVISION unknown)  # a source archive, or a build image without git
+if(NOT "$ENV{VITALS_REVISION}" STREQUAL "")
+  set(REVISION "$ENV{VITALS_REVISION}")  # an image is built without .git and is told
+elseif(failed)
+  set(REVISION unknown)  # a source archive
 endif()
 
 set(entries "")
