@@ -30,6 +30,15 @@ void find_password(std::string_view url, std::size_t start, Reach reach,
   found.push_back({colon + 1, at, true});
 }
 
+/// A '?' or '#' in front of an '@', and no '/' before either: a query without a path
+/// (https://host:8443?key=abc@def), or a password that was not encoded (postgres://u:p?w@host).
+/// Nobody can tell for sure, and either reading alone shows what the other hides.
+bool is_ambiguous(std::string_view url, std::size_t start) {
+  const auto mark = url.find_first_of("/?#", start);
+  if (mark == std::string_view::npos || url[mark] == '/') return false;
+  return url.find('@', mark) != std::string_view::npos;
+}
+
 void find_query_values(std::string_view url, std::size_t start, std::vector<Stretch>& found) {
   const auto fragment = std::min(url.find('#', start), url.size());
   auto from = url.find('?', start);
@@ -45,15 +54,17 @@ void find_query_values(std::string_view url, std::size_t start, std::vector<Stre
   if (fragment + 1 < url.size()) found.push_back({fragment + 1, url.size(), false});
 }
 
-/// libpq's key=value form: password = 'it''s \'secret\''.
-void find_keyword_passwords(std::string_view text, std::vector<Stretch>& found) {
+/// libpq's key=value form: password = 'it''s \'secret\''. Empty for what is no such string.
+std::vector<Stretch> keyword_passwords(std::string_view text) {
+  std::vector<Stretch> found;
+  if (text.find("://") != std::string_view::npos) return found;
   constexpr std::string_view keyword = "password";
   for (auto at = text.find(keyword); at != std::string_view::npos;
        at = text.find(keyword, at + keyword.size())) {
     auto value = text.find_first_not_of(blanks, at + keyword.size());
     if (value == std::string_view::npos || text[value] != '=') continue;
     value = text.find_first_not_of(blanks, value + 1);
-    if (value == std::string_view::npos) return;
+    if (value == std::string_view::npos) break;
     const bool quoted = text[value] == '\'';
     auto end = quoted ? value + 1 : value;
     while (end < text.size()) {
@@ -65,16 +76,19 @@ void find_keyword_passwords(std::string_view text, std::vector<Stretch>& found) 
     }
     found.push_back({quoted ? value + 1 : value, std::min(end, text.size()), true});
   }
+  return found;
+}
+
+/// Where the authority of a URL begins.
+std::size_t authority_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  return scheme == std::string_view::npos ? 0 : scheme + 3;
 }
 
 std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
-  std::vector<Stretch> found;
-  const auto scheme = url.find("://");
-  if (scheme == std::string_view::npos && url.find('=') != std::string_view::npos) {
-    find_keyword_passwords(url, found);
-    if (!found.empty()) return found;
-  }
-  const auto start = scheme == std::string_view::npos ? 0 : scheme + 3;
+  auto found = keyword_passwords(url);
+  if (!found.empty()) return found;
+  const auto start = authority_of(url);
   find_password(url, start, reach, found);
   // A '?' in front of the '@' belongs to a password that was not encoded.
   find_query_values(url, found.empty() ? start : found.back().end, found);
@@ -82,14 +96,30 @@ std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
   return found;
 }
 
+/// What is not shown: as find_secrets(), and all that may be a secret in either reading.
+std::vector<Stretch> find_hidden(std::string_view url) {
+  const auto start = authority_of(url);
+  if (!is_ambiguous(url, start) || !keyword_passwords(url).empty()) {
+    return find_secrets(url, Reach::authority);
+  }
+  return {{url.find_first_of(":?#", start) + 1, url.size(), true}};
+}
+
 }  // namespace
 
 std::vector<std::string> url_secrets(std::string_view url) {
   std::vector<std::string> secrets;
-  for (const auto reach : {Reach::authority, Reach::anywhere}) {
-    for (const auto& [begin, end, password] : find_secrets(url, reach)) {
+  const auto add = [&](const std::vector<Stretch>& found) {
+    for (const auto& [begin, end, password] : found) {
       secrets.emplace_back(url.substr(begin, end - begin));
     }
+  };
+  for (const auto reach : {Reach::authority, Reach::anywhere}) add(find_secrets(url, reach));
+  if (is_ambiguous(url, authority_of(url))) {
+    std::vector<Stretch> found;
+    find_query_values(url, authority_of(url), found);
+    std::erase_if(found, [](const Stretch& stretch) { return stretch.begin >= stretch.end; });
+    add(found);
   }
   return secrets;
 }
@@ -105,7 +135,7 @@ std::vector<std::string> url_passwords(std::string_view url) {
 std::string redact_url(std::string_view url) {
   std::string out;
   std::size_t done = 0;
-  for (const auto& [begin, end, password] : find_secrets(url, Reach::authority)) {
+  for (const auto& [begin, end, password] : find_hidden(url)) {
     out += url.substr(done, begin - done);
     out += "***";
     done = end;

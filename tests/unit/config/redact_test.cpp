@@ -2,6 +2,9 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/config/redact.hpp"
 
@@ -21,8 +24,51 @@ TEST_CASE("redaction: passwords, query values and fragments read ***, the rest s
   CHECK(redact_url("https://api/#token") == "https://api/#***");
   CHECK(redact_url("postgres://u:p%40:x@a,b:2/d?sslmode=require") ==
         "postgres://u:***@a,b:2/d?sslmode=***");
-  CHECK(redact_url("postgres://u:p?w@db/d") == "postgres://u:***@db/d");
   CHECK(redact_url("http+unix://%2Frun%2Fapp.sock/path") == "http+unix://%2Frun%2Fapp.sock/path");
+}
+
+TEST_CASE("redaction: what may be a password or a query hides all that either reading would") {
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"https://h:8443?key=abc@def", "https://h:***"},
+      {"https://h:8443?key=abc@def/ghi", "https://h:***"},
+      {"https://h?key=abc@def", "https://h?***"},
+      {"https://h?a=b:c@d&e=f", "https://h?***"},
+      {"https://h#b:c@d", "https://h#***"},
+      {"https://h:1#b:c@d", "https://h:***"},
+      {"postgres://u:p?w@db/d", "postgres://u:***"},
+      {"postgres://u:p#w@db/d?x=y", "postgres://u:***"},
+      {"h:8443?key=abc@def", "h:***"},
+      {"https://u:p@h?key=abc@def", "https://u:***"},
+  };
+  for (const auto& [url, shown] : rows) {
+    CAPTURE(url);
+    CHECK(redact_url(url) == shown);
+  }
+  CHECK(finds("https://h:8443?key=abc@def", "abc@def"));
+  CHECK(finds("https://h?a=b:c@d&e=f", "b:c@d"));
+  CHECK(finds("https://h?a=b:c@d&e=f", "f"));
+  CHECK(finds("postgres://u:p?w@db/d", "p?w"));
+}
+
+TEST_CASE("redaction: no URL of these pieces shows its password or a query value") {
+  const std::vector<std::string> hosts{"h", "h:8443", "[::1]:80", "a,b:2"};
+  const std::vector<std::string> users{"",           "u@",         "u:CANARY@",  ":CANARY@",
+                                       "u:CA@NARY@", "u:CA?NARY@", "u:CA#NARY@", "u:CA:NARY@"};
+  const std::vector<std::string> paths{"", "/", "/p", "/p:q@r", "/@"};
+  const std::vector<std::string> tails{
+      "",        "?k=CANARY",  "?k=CANARY@x:NARY",  "?k=x:CANARY@y", "?a=1&k=CANARY", "?CANARY",
+      "#CANARY", "?k=CA#NARY", "?k=CA/NARY@CANARY", "?k=@CANARY:@",  "#:@CANARY"};
+  for (const auto& user : users) {
+    for (const auto& host : hosts) {
+      for (const auto& path : paths) {
+        for (const auto& tail : tails) {
+          const std::string url = "https://" + user + host + path + tail;
+          CAPTURE(url);
+          CHECK(redact_url(url).find("NARY") == std::string::npos);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("redaction: a URL without secrets is unchanged") {
@@ -41,6 +87,7 @@ TEST_CASE("redaction: key=value connection strings lose their passwords, quoted 
   CHECK(redact_url("password='open") == "password='***");
   CHECK(redact_url("password=") == "password=");
   CHECK(redact_url("password=\\") == "password=***");
+  CHECK(redact_url("host=db password=p?w@x user=a") == "host=db password=*** user=a");
 }
 
 TEST_CASE("redaction: secrets of malformed URLs are found as well") {
