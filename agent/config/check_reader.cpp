@@ -11,6 +11,7 @@
 #include "agent/config/check_settings.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/quantity.hpp"
+#include "agent/text/names.hpp"
 
 namespace vitals::config {
 namespace {
@@ -22,7 +23,6 @@ constexpr Duration timeout_default{5'000};
 constexpr Duration retry_interval_default{2'000};
 constexpr std::int64_t streak_max = 100;
 constexpr double jitter_max = 1;
-constexpr std::size_t check_name_max = 63;
 constexpr std::size_t labels_max = 16;
 constexpr std::size_t label_value_max = 128;
 
@@ -79,10 +79,6 @@ constexpr std::array<SettingSpec, 14> common_specs{{
      .doc = "while that check fails, this one does not count"},
     {.name = "labels", .type = SettingType::table, .doc = "added to vitals_check_info alone"},
 }};
-// Fly overwrites the first four; the others are ours (contract §6).
-constexpr std::array<std::string_view, 9> labels_taken{
-    "app", "region", "host", "instance", "check", "kind", "impact", "scope", "target"};
-
 std::optional<int> read_streak(TableReader& table, std::string_view key) {
   const auto number = table.integer(key, {.min = 1, .max = streak_max});
   if (!number) return std::nullopt;
@@ -96,23 +92,9 @@ std::vector<std::string_view> known_keys(const KindSpec& kind) {
   return known;
 }
 
-/// Prometheus: [a-zA-Z_][a-zA-Z0-9_]*; two underscores in front are reserved.
-bool is_label_name(std::string_view name) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  return !name.empty() && letter(name.front()) && !name.starts_with("__") &&
-         std::all_of(name.begin(), name.end(),
-                     [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
 Result<std::string> to_label_value(const Value& value) {
-  if (std::find(labels_taken.begin(), labels_taken.end(), value.key) != labels_taken.end()) {
-    return Error{"is a label that is set already; take another name"};
-  }
-  if (!is_label_name(value.key)) {
-    return Error{"is no label name; use letters, digits and '_', with a letter first"};
-  }
+  const auto problem = label_name_problem(value.key);
+  if (!problem.empty()) return Error{std::string(problem)};
   auto text = to_text(value);
   if (text && text.value().size() > label_value_max) {
     return Error{"must have at most " + std::to_string(label_value_max) + " bytes"};
@@ -223,13 +205,6 @@ std::vector<std::string_view> timing_keys() {
   std::vector<std::string_view> names;
   for (const auto& setting : common_settings().first(timing_count)) names.push_back(setting.name);
   return names;
-}
-
-bool is_check_name(std::string_view name) {
-  return !name.empty() && name.size() <= check_name_max &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-         });
 }
 
 const KindSpec* CheckReader::read_kind(TableReader& table) {

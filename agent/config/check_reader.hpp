@@ -64,7 +64,4 @@ class CheckReader {
 /// Parents that are not there, are the check itself, or go round in a circle.
 void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes);
 
-/// `[a-z0-9_-]{1,63}`
-[[nodiscard]] bool is_check_name(std::string_view name);
-
 }  // namespace vitals::config

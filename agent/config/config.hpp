@@ -50,7 +50,8 @@ struct Config {
   /// "vitals.toml", or "environment".
   std::string source;
   ServerConfig server;
-  std::shared_ptr<SecretSet> server_secrets;
+  /// The token and the secrets of all checks, each of which scrubs with these as well.
+  std::shared_ptr<SecretSet> secrets;
   LogConfig log;
   SharedRule shared_rule = SharedRule::fleet;
   std::vector<ConfiguredCheck> checks;

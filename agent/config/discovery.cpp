@@ -11,6 +11,7 @@
 
 #include "agent/config/check_reader.hpp"
 #include "agent/config/values.hpp"
+#include "agent/text/names.hpp"
 
 namespace vitals::config {
 namespace {

@@ -7,12 +7,17 @@
 #include <utility>
 
 #include <vitals/assert.hpp>
+#include <vitals/text.hpp>
 
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
+#include "agent/text/names.hpp"
 
 namespace vitals::config {
 namespace {
+
+/// Of all checks together; those of each check are kept by itself, too.
+constexpr std::size_t rotating_secrets_max = 2'048;
 
 constexpr std::string_view log_levels = "trace|debug|info|warn|error";
 constexpr std::string_view log_formats = "logfmt|json";
@@ -112,7 +117,7 @@ class Loader {
 
   Result<Loaded, ConfigMistakes> run() {
     loaded_.config.source = input_.name;
-    loaded_.config.server_secrets = std::make_shared<SecretSet>();
+    loaded_.config.secrets = std::make_shared<SecretSet>(rotating_secrets_max);
     Value document;
     if (input_.text) {
       auto parsed = parse_document(*input_.text);
@@ -125,7 +130,8 @@ class Loader {
     }
     read_document(document);
     override_from_environment();
-    loaded_.config.server_secrets->loaded();
+    hush_checks();
+    loaded_.config.secrets->loaded();
     if (loaded_.config.server.details == Details::token && !loaded_.has_token) {
       loaded_.config.remarks.emplace_back(
           "server: details = \"token\" without a token hides details from everyone");
@@ -184,7 +190,7 @@ class Loader {
   }
 
   Result<Text> read_token(const Value& value) {
-    auto& secrets = loaded_.config.server_secrets;
+    auto& secrets = loaded_.config.secrets;
     const auto path = file_path(value);
     if (!path && value.type != Value::Type::text) {
       return Error{"must be a string or { file = \"/path\" }, not " +
@@ -259,6 +265,20 @@ class Loader {
     for (auto& read : all) {
       loaded_.config.checks.push_back(std::move(read.check));
       loaded_.tables.push_back(*read.table);
+    }
+  }
+
+  /// A secret of one part may be named, or come back, in any other.
+  void hush_checks() {
+    Config& config = loaded_.config;
+    for (const auto& check : config.checks) check.secrets->share_with(config.secrets);
+    for (auto& check : config.checks) {
+      auto spec = std::make_shared<CheckSpec>(*check.spec);
+      spec->target = config.secrets->scrub(spec->target);
+      for (auto& [name, value] : spec->labels) {
+        value = clean_text(config.secrets->scrub(value), value.size());
+      }
+      check.spec = std::move(spec);
     }
   }
 

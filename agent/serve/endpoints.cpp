@@ -14,6 +14,8 @@
 #include "agent/serve/document_cache.hpp"
 #include "agent/serve/metrics.hpp"
 #include "agent/serve/permissions.hpp"
+#include "agent/serve/token_check.hpp"
+#include "agent/text/names.hpp"
 
 namespace vitals {
 namespace {
@@ -128,6 +130,12 @@ HttpReply refusal(const HttpRequest& request, int status, std::string_view sente
   return reply;
 }
 
+HttpReply deferred() {
+  HttpReply reply;
+  reply.defer = true;
+  return reply;
+}
+
 HttpReply method_not_allowed(const HttpRequest& request, const Route& route) {
   const std::string allowed(allowed_methods(route.action));
   auto reply = refusal(request, 405, "this path answers to " + allowed + " only");
@@ -175,15 +183,6 @@ std::string closest_check(const Snapshot& snapshot, std::string_view name) {
   return closest(name, names);
 }
 
-/// [a-z0-9_-]{1,63}
-bool may_be_name(std::string_view name) {
-  constexpr std::size_t name_max = 63;
-  return !name.empty() && name.size() <= name_max &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-         });
-}
-
 HttpReply done() {
   HttpReply reply;
   reply.status = 204;
@@ -201,7 +200,7 @@ Result<Duration> mute_time(std::string_view text) {
 /// Names are shown to those alone who may see details.
 std::string unknown_check_sentence(const Snapshot& snapshot, std::string_view name, bool details) {
   // What can't be a name is not repeated: somebody may have pasted a secret there.
-  if (!details || !may_be_name(name)) return "no such check";
+  if (!details || !is_check_name(name)) return "no such check";
   std::string sentence = "no check '" + std::string(name) + "'";
   const auto guess = closest_check(snapshot, name);
   return guess.empty() ? sentence : sentence + "; did you mean '" + guess + "'?";
@@ -210,6 +209,14 @@ std::string unknown_check_sentence(const Snapshot& snapshot, std::string_view na
 }  // namespace
 
 struct Endpoints::Impl {
+  struct Settings {
+    explicit Settings(EndpointSettings given)
+        : details(given.details), token(std::move(given.token)) {}
+    const Details details;
+    TokenCheck token;
+  };
+  using Rule = std::function<bool(const Caller&)>;
+
   explicit Impl(EndpointSources given) : sources(std::move(given)) {}
 
   HttpReply answer(const HttpRequest& request, const Route& route);
@@ -222,28 +229,32 @@ struct Endpoints::Impl {
                                            const DocumentKey& key, bool may_defer);
   Document render(const Snapshot& snapshot, const Judgement& judgement, const DocumentKey& key,
                   const Instant& now) const;
-  Caller caller_of(const HttpRequest& request, const EndpointSettings& current) const;
-  std::shared_ptr<const EndpointSettings> settings_now();
+  std::optional<bool> allowed(const HttpRequest& request, Settings& current,
+                              const Rule& rule) const;
+  std::shared_ptr<Settings> settings_now();
 
   const EndpointSources sources;
   std::mutex settings_mutex;
-  std::shared_ptr<const EndpointSettings> settings = std::make_shared<EndpointSettings>();
+  std::shared_ptr<Settings> settings = std::make_shared<Settings>(EndpointSettings{});
   DocumentCache documents;
 };
 
-std::shared_ptr<const EndpointSettings> Endpoints::Impl::settings_now() {
+std::shared_ptr<Endpoints::Impl::Settings> Endpoints::Impl::settings_now() {
   const std::lock_guard lock(settings_mutex);
   return settings;
 }
 
-// The token may be in a file: it is read only when somebody shows one.
-Caller Endpoints::Impl::caller_of(const HttpRequest& request,
-                                  const EndpointSettings& current) const {
+/// Nothing: the token has to be read first, which is not for this thread to wait for.
+std::optional<bool> Endpoints::Impl::allowed(const HttpRequest& request, Settings& current,
+                                             const Rule& rule) const {
   Caller caller{request.from_loopback, request.forwarded, false};
-  if (request.authorization.empty()) return caller;
-  const auto token = current.token.read();
-  caller.has_token = token.ok() && bearer_matches(request.authorization, token.value());
-  return caller;
+  if (rule(caller)) return true;
+  if (request.authorization.empty()) return false;
+  const auto matches =
+      current.token.matches(request.authorization, sources.now().mono, !request.may_defer);
+  if (!matches) return std::nullopt;
+  caller.has_token = *matches;
+  return rule(caller);
 }
 
 Document Endpoints::Impl::render(const Snapshot& snapshot, const Judgement& judgement,
@@ -284,7 +295,11 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
   DocumentKey key;
   key.view = route.view;
   key.format = format_of(request);
-  key.details = may_see_details(current->details, caller_of(request, *current));
+  const auto details = allowed(request, *current, [&](const Caller& caller) {
+    return may_see_details(current->details, caller);
+  });
+  if (!details) return deferred();
+  key.details = *details;
   const auto snapshot = sources.snapshot();
   if (route.view == View::check) {
     key.check = request.path.substr(check_prefix.size());
@@ -293,9 +308,8 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
     }
   }
   const auto found = document(snapshot, key, request.may_defer);
+  if (found == nullptr) return deferred();
   HttpReply reply;
-  reply.defer = found == nullptr;
-  if (reply.defer) return reply;
   reply.status = code_of(request, route.view, *found);
   reply.content_type = key.format == Format::json ? health_type : text_type;
   reply.body = found->body;
@@ -327,9 +341,9 @@ HttpReply Endpoints::Impl::answer_mute(const HttpRequest& request) const {
 }
 
 HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, const Route& route) {
-  if (!may_control(caller_of(request, *settings_now()))) {
-    return refusal(request, 403, forbidden_sentence);
-  }
+  const auto may = allowed(request, *settings_now(), may_control);
+  if (!may) return deferred();
+  if (!*may) return refusal(request, 403, forbidden_sentence);
   if (route.action == Action::mute) return answer_mute(request);
   return answer_drain(route.action == Action::drain);
 }
@@ -354,7 +368,7 @@ Endpoints::Endpoints(EndpointSources sources) : impl_(std::make_unique<Impl>(std
 Endpoints::~Endpoints() = default;
 
 void Endpoints::configure(EndpointSettings settings) {
-  auto next = std::make_shared<const EndpointSettings>(std::move(settings));
+  auto next = std::make_shared<Impl::Settings>(std::move(settings));
   const std::lock_guard lock(impl_->settings_mutex);
   impl_->settings = std::move(next);
 }

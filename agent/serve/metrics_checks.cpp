@@ -6,6 +6,7 @@
 #include <vitals/text.hpp>
 
 #include "agent/serve/metrics_page.hpp"
+#include "agent/text/names.hpp"
 
 namespace vitals {
 namespace {
@@ -64,21 +65,6 @@ constexpr std::array plain_gauges{
                [](const Row& row) { return to_seconds(row.spec().timeout); }},
 };
 
-/// Names the configuration may add to check_info. It refuses others; this is the net that keeps
-/// one bad label from costing the whole page.
-bool usable_label(std::string_view name) {
-  constexpr std::array taken{"check", "kind",   "impact", "scope",   "target",
-                             "app",   "region", "host",   "instance"};
-  if (name.empty() || name.starts_with("__")) return false;
-  if (std::find(taken.begin(), taken.end(), name) != taken.end()) return false;
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  return letter(name.front()) && std::all_of(name.begin(), name.end(), [&](char c) {
-           return letter(c) || (c >= '0' && c <= '9');
-         });
-}
-
 void add_info(Exposition& page, const MetricsInput& input) {
   Family family(page, FamilyType::gauge, "vitals_check_info",
                 "What the check is, with its configured labels; always 1.");
@@ -91,7 +77,8 @@ void add_info(Exposition& page, const MetricsInput& input) {
                                     {"scope", to_label(spec.scope)},
                                     {"target", target}};
     for (const auto& [name, value] : spec.labels) {
-      if (usable_label(name)) labels.push_back({name, value});
+      // Config refuses such names; this is the net that keeps one from costing the whole page.
+      if (label_name_problem(name).empty()) labels.push_back({name, value});
     }
     family.add(labels, 1);
   });

@@ -104,14 +104,36 @@ bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
   return !left && !right;
 }
 
+/// Each stretch that is covered becomes one mask.
+std::string without(std::string_view text, std::string_view covered) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (covered[i] == '\0') {
+      out += text[i];
+    } else if (i == 0 || covered[i - 1] == '\0') {
+      out += mask;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
-SecretSet::SecretSet() = default;
+SecretSet::SecretSet(std::size_t later_max) : later_max_(later_max) {}
 SecretSet::~SecretSet() = default;
 
 void SecretSet::add(std::string_view value) {
   if (value.empty()) return;
-  const std::lock_guard lock(mutex_);
+  std::shared_ptr<SecretSet> others;
+  {
+    const std::lock_guard lock(mutex_);
+    add_locked(value);
+    others = others_;
+  }
+  if (others) others->add(value);
+}
+
+void SecretSet::add_locked(std::string_view value) {
   const auto known = std::find_if(secrets_.begin(), secrets_.end(),
                                   [&](const Secret& secret) { return secret.value == value; });
   if (known != secrets_.end()) {
@@ -130,23 +152,32 @@ void SecretSet::add(std::string_view value) {
   secret.forms.erase(std::unique(secret.forms.begin(), secret.forms.end(),
                                  [](const Form& a, const Form& b) { return a.text == b.text; }),
                      secret.forms.end());
+  for (const auto& form : secret.forms) {
+    secret.first_bytes.set(static_cast<unsigned char>(form.text.front()));
+  }
+  for (const char c : std::string_view("%+\\&")) {
+    secret.first_bytes.set(static_cast<unsigned char>(c));
+  }
   secrets_.push_back(std::move(secret));
   drop_oldest_locked();
   first_bytes_.reset();
-  for (const auto& each : secrets_) {
-    for (const auto& form : each.forms) {
-      first_bytes_.set(static_cast<unsigned char>(form.text.front()));
-    }
+  for (const auto& each : secrets_) first_bytes_ |= each.first_bytes;
+}
+
+void SecretSet::share_with(std::shared_ptr<SecretSet> others) {
+  std::vector<std::string> mine;
+  {
+    const std::lock_guard lock(mutex_);
+    others_ = others;
+    for (const auto& secret : secrets_) mine.push_back(secret.value);
   }
-  for (const char c : std::string_view("%+\\&")) {
-    first_bytes_.set(static_cast<unsigned char>(c));
-  }
+  for (const auto& value : mine) others->add(value);
 }
 
 void SecretSet::drop_oldest_locked() {
   const auto later = std::count_if(secrets_.begin(), secrets_.end(),
                                    [](const Secret& secret) { return !secret.kept; });
-  if (static_cast<std::size_t>(later) <= secrets_max) return;
+  if (static_cast<std::size_t>(later) <= later_max_) return;
   const auto oldest = std::find_if(secrets_.begin(), secrets_.end(),
                                    [](const Secret& secret) { return !secret.kept; });
   secrets_.erase(oldest);
@@ -161,6 +192,7 @@ void SecretSet::mark_locked(std::string_view text, std::size_t begin, Ending end
                             std::string& covered) const {
   const MatchRules rules{.may_be_cut = ending == Ending::cut, .cut_min = anywhere_min};
   for (const auto& secret : secrets_) {
+    if (!secret.first_bytes.test(static_cast<unsigned char>(text[begin]))) continue;
     for (const auto& form : secret.forms) {
       if (text[begin] != form.text.front() && !is_escape(text[begin])) continue;
       std::size_t from = begin;
@@ -178,23 +210,17 @@ void SecretSet::mark_locked(std::string_view text, std::size_t begin, Ending end
 std::string SecretSet::scrub(std::string_view text, Ending ending) const {
   // Empty until the first find: most texts hold no secret and cost one look at each byte.
   std::string covered;
+  std::shared_ptr<const SecretSet> others;
   {
     const std::lock_guard lock(mutex_);
+    others = others_;
     for (std::size_t i = 0; i < text.size(); ++i) {
       const auto byte = static_cast<unsigned char>(text[i]);
       if (first_bytes_.test(byte)) mark_locked(text, i, ending, covered);
     }
   }
-  if (covered.empty()) return std::string(text);
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (covered[i] == '\0') {
-      out += text[i];
-    } else if (i == 0 || covered[i - 1] == '\0') {
-      out += mask;
-    }
-  }
-  return out;
+  std::string out = covered.empty() ? std::string(text) : without(text, covered);
+  return others ? others->scrub(out, ending) : out;
 }
 
 }  // namespace vitals

@@ -3,6 +3,7 @@
 
 #include <bitset>
 #include <cstddef>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -10,15 +11,16 @@
 
 namespace vitals {
 
-/// Secrets of one check (or of the server). Thread-safe: config loading adds while building, the
+/// Secrets of one check, or of a whole config. Thread-safe: config loading adds while building, the
 /// check's thread adds what it reads from files, and scrubs.
 class SecretSet {
  public:
-  /// At most this many distinct values added after loaded() are kept; the longest unused goes
-  /// first, so a rotating secret can't grow the set. What the config itself holds is never dropped.
+  /// At most this many (unless told otherwise) distinct values added after loaded() are kept; the
+  /// longest unused goes first, so a rotating secret can't grow the set. What the config itself
+  /// holds is never dropped.
   static constexpr std::size_t secrets_max = 64;
 
-  SecretSet();
+  explicit SecretSet(std::size_t later_max = secrets_max);
   ~SecretSet();
   SecretSet(const SecretSet&) = delete;
   SecretSet& operator=(const SecretSet&) = delete;
@@ -28,6 +30,11 @@ class SecretSet {
 
   /// From now on added values are ones read again from files, and may be dropped.
   void loaded();
+
+  /// From now on what is added here goes to `others` as well, and scrub() takes out theirs, too: a
+  /// dependency may be told, or echo, what belongs to another. Replaces what was shared with
+  /// before.
+  void share_with(std::shared_ptr<SecretSet> others);
 
   /// Whether a text is all of it, or may end in the middle of a secret.
   enum class Ending { whole, cut };
@@ -46,13 +53,17 @@ class SecretSet {
   struct Secret {
     std::string value;
     std::vector<Form> forms;
+    std::bitset<256> first_bytes;  // of its forms, and of what may be read back as one
     bool kept = true;
   };
+  void add_locked(std::string_view value);
   void drop_oldest_locked();
   void mark_locked(std::string_view text, std::size_t begin, Ending ending,
                    std::string& covered) const;
 
+  const std::size_t later_max_;
   mutable std::mutex mutex_;
+  std::shared_ptr<SecretSet> others_;
   std::vector<Secret> secrets_;
   std::bitset<256> first_bytes_;  // of all forms
   bool loaded_ = false;

@@ -284,6 +284,56 @@ TEST_CASE("endpoints: a mute with a bad ttl is 400, of an unknown check 404, of 
   CHECK(header(reply, "Allow") == "PUT, DELETE");
 }
 
+TEST_CASE("endpoints: a token in a file is read by the worker alone, and once a second") {
+  Fixture fixture;
+  int reads = 0;
+  fixture.endpoints.configure({Details::token, Text([&]() -> Result<std::string> {
+                                 ++reads;
+                                 return std::string("token-") + std::to_string(reads);
+                               })});
+  HttpRequest request;
+  request.method = "GET";
+  request.path = "/health";
+  const auto shows_names = [&](const std::string& token, bool may_defer) {
+    request.authorization = token.empty() ? "" : "Bearer " + token;
+    request.may_defer = may_defer;
+    const auto reply = fixture.endpoints.handle(request);
+    return reply.defer ? "later" : reply.body.find("\"db\"") == std::string::npos ? "no" : "yes";
+  };
+  CHECK(shows_names("", true) == "no");
+  CHECK(reads == 0);
+  CHECK(shows_names("token-1", true) == "later");
+  CHECK(reads == 0);
+  CHECK(shows_names("token-1", false) == "yes");
+  CHECK(shows_names("token-1", true) == "yes");
+  CHECK(shows_names("token-2", true) == "no");
+  CHECK(reads == 1);
+  fixture.now = test::at(2.5);
+  CHECK(shows_names("token-2", true) == "later");
+  CHECK(shows_names("token-2", false) == "yes");
+  CHECK(shows_names("token-1", true) == "no");
+  CHECK(reads == 2);
+
+  SUBCASE("and not at all for what needs none") {
+    fixture.now = test::at(10);
+    CHECK(fixture.send("POST", "/drain", true).status == 204);
+    CHECK(reads == 2);
+  }
+  SUBCASE("control from elsewhere waits for it as well") {
+    fixture.now = test::at(10);
+    request.method = "POST";
+    request.path = "/drain";
+    request.from_loopback = false;
+    request.authorization = "Bearer token-3";
+    request.may_defer = true;
+    CHECK(fixture.endpoints.handle(request).defer);
+    CHECK(fixture.drained == 0);
+    request.may_defer = false;
+    CHECK(fixture.endpoints.handle(request).status == 204);
+    CHECK(fixture.drained == 1);
+  }
+}
+
 TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown path 404") {
   Fixture fixture;
   for (const auto* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW", "TRACE"}) {

@@ -62,7 +62,34 @@ TEST_CASE("config: server, ready and log are read") {
   CHECK(config.shared_rule == SharedRule::gate);
   CHECK(config.log.level == LogLevel::warn);
   CHECK(config.log.format == LogFormat::json);
-  CHECK(config.server_secrets->scrub("Bearer tok-en") == "Bearer ***");
+  CHECK(config.secrets->scrub("Bearer tok-en") == "Bearer ***");
+}
+
+TEST_CASE("config: a secret of one part is taken out of what any other shows") {
+  const auto config =
+      loaded("[server]\ntoken = \"server-token\"\n" +
+             tcp("app", "labels = { a = \"x server-token y\", b = \"x\\u0007  y bearer-of-b\" }") +
+             "[checks.b]\nkind = \"http\"\nurl = \"http://u:url-password@h/\"\nbearer = "
+             "\"bearer-of-b\"\n");
+  for (const auto& check : config.checks) {
+    CAPTURE(check.spec->name);
+    CHECK(check.secrets->scrub("server-token bearer-of-b url-password") == "*** *** ***");
+  }
+  CHECK(spec_of(config, "app").labels ==
+        std::vector<std::pair<std::string, std::string>>{{"a", "x *** y"}, {"b", "x y ***"}});
+}
+
+TEST_CASE(
+    "config: labels that Prometheus or Fly would overwrite, or that break a page, are refused") {
+  for (const std::string name : {"app", "region", "host", "instance", "check", "kind", "impact",
+                                 "scope", "target", "le", "quantile"}) {
+    CHECK(test::mistakes_of(tcp("a", "labels = { " + name + " = \"x\" }"))
+              .find("is a label that is set already; take another name") != std::string::npos);
+  }
+  for (const std::string name : {"__name__", "a-b", "1a", "a b", ""}) {
+    CHECK(test::mistakes_of(tcp("a", "labels = { \"" + name + "\" = \"x\" }"))
+              .find("is no label name; use letters") != std::string::npos);
+  }
 }
 
 TEST_CASE("config: checks keep the order of the file") {
@@ -250,7 +277,7 @@ TEST_CASE("config: variables of ours override the file, empty ones do not") {
                                     {"VITALS_LOG_FORMAT", "logfmt"}});
   CHECK(config.server.listen == "[::1]:2");
   CHECK(config.server.token.read().value() == "variable");
-  CHECK(config.server_secrets->scrub("variable") == "***");
+  CHECK(config.secrets->scrub("variable") == "***");
   CHECK(config.log.level == LogLevel::debug);
   CHECK(config.log.format == LogFormat::logfmt);
   const auto unchanged = loaded(text, {{"VITALS_LISTEN", ""},

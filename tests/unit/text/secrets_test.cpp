@@ -1,6 +1,7 @@
 // No secret comes through, in whatever form a server, a library or an encoder gives it back.
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -170,6 +171,25 @@ TEST_CASE("secrets: many of the config are all kept") {
   SecretSet secrets;
   for (int i = 0; i < 200; ++i) secrets.add("header-" + std::to_string(1'000 + i));
   CHECK(secrets.scrub("header-1000 header-1199") == "*** ***");
+}
+
+TEST_CASE("secrets: those that are shared are taken out as well, later ones too") {
+  const auto pool = std::make_shared<SecretSet>();
+  SecretSet mine;
+  SecretSet other;
+  mine.add("mine-before");
+  mine.share_with(pool);
+  other.share_with(pool);
+  CHECK(other.scrub("mine-before") == "***");
+  mine.loaded();
+  mine.add("mine-later");
+  CHECK(other.scrub("x mine-later y") == "x *** y");
+  CHECK(other.scrub("x mine-la", SecretSet::Ending::cut) == "x ***");
+  const auto next = std::make_shared<SecretSet>();
+  next->add("of-a-new-config");
+  mine.share_with(next);
+  CHECK(mine.scrub("of-a-new-config mine-before") == "*** ***");
+  CHECK(other.scrub("of-a-new-config") == "of-a-new-config");
 }
 
 TEST_CASE("secrets: adding and scrubbing at the same time is safe") {

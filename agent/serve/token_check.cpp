@@ -1,0 +1,28 @@
+// The token as last read, for a second.
+#include "agent/serve/token_check.hpp"
+
+#include <utility>
+
+#include "agent/serve/permissions.hpp"
+
+namespace vitals {
+
+std::optional<std::string> TokenCheck::known(TimePoint now) {
+  const std::lock_guard lock(mutex_);
+  if (now > read_at_ + token_age_max) value_.reset();
+  return value_;
+}
+
+std::optional<bool> TokenCheck::matches(std::string_view authorization, TimePoint now,
+                                        bool may_read) {
+  if (const auto token = known(now)) return bearer_matches(authorization, *token);
+  if (!may_read) return std::nullopt;
+  auto read = token_.read();
+  const std::string token = read ? std::move(read).value() : std::string();
+  const std::lock_guard lock(mutex_);
+  value_ = token;
+  read_at_ = now;
+  return bearer_matches(authorization, token);
+}
+
+}  // namespace vitals
