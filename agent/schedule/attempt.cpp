@@ -6,6 +6,8 @@
 
 #include <vitals/text.hpp>
 
+#include "agent/verdict/health_state.hpp"
+
 namespace vitals {
 namespace {
 
@@ -31,6 +33,12 @@ std::string shown(std::string_view text, const SecretSet& secrets, std::size_t l
   return clean_text(secrets.scrub(clean_text(secrets.scrub(text), uncut)), limit);
 }
 
+/// The keeper has said so already, or is about to; whoever comes first, it is the same answer.
+void judge_deadline(ProbeResult& result, TimePoint finished, TimePoint deadline) {
+  const bool good = result.undecided || result.outcome != Outcome::fail;
+  if (good && finished > deadline + overrun_slack) result = overran();
+}
+
 void judge_speed(ProbeResult& result, const CheckSpec& spec, Elapsed duration) {
   if (!spec.warn_above || result.outcome != Outcome::pass || duration <= *spec.warn_above) return;
   result.outcome = Outcome::warn;
@@ -47,6 +55,7 @@ Sample run_attempt(const CheckSpec& spec, Probe& probe, const SecretSet& secrets
   sample.result = ask(probe, attempt);
   sample.finished = Instant::now();
   ProbeResult& result = sample.result;
+  judge_deadline(result, sample.finished.mono, attempt.deadline.end());
   judge_speed(result, spec, sample.duration());
   result.detail = shown(result.detail, secrets, server_text_max);
   result.remark = shown(result.remark, secrets, server_text_max);

@@ -11,7 +11,8 @@
 namespace vitals {
 
 /// Runs `probe` once (blocks until the deadline at most) and judges its speed: a pass slower than
-/// warn_above is warn(slow). Secrets are scrubbed from detail and label values; the detail is
+/// warn_above is warn(slow), and one that came later than overrun_slack after the deadline is
+/// fail(timeout). Secrets are scrubbed from detail and label values; the detail is
 /// clean_text.
 [[nodiscard]] Sample run_attempt(const CheckSpec& spec, Probe& probe, const SecretSet& secrets,
                                  const Attempt& attempt);

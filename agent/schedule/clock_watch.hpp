@@ -18,18 +18,24 @@ class ClockWatch {
   /// The next look is planned for `due`.
   void expect(TimePoint due) { due_ = due; }
 
-  /// A look: true when time went by without us since the last one.
-  bool resumed(Instant now) {
-    const auto mono = now.mono - last_.mono;
-    const auto wall = std::chrono::duration_cast<Elapsed>(now.wall - last_.wall);
-    const bool stepped = std::chrono::abs(wall - mono) > clock_step_max;
-    const bool was_late = late(now.mono);
+  /// A look; what follows is measured from here.
+  void look(Instant now) {
     last_ = now;
     due_ = now.mono;
-    return stepped || was_late;
   }
 
+  /// True when time went by without us since the last look.
+  [[nodiscard]] bool gap(Instant now) const { return stepped(now) || late(now.mono); }
+
+  [[nodiscard]] bool stepped(Instant now) const {
+    const auto mono = now.mono - last_.mono;
+    const auto wall = std::chrono::duration_cast<Elapsed>(now.wall - last_.wall);
+    return std::chrono::abs(wall - mono) > clock_step_max;
+  }
   [[nodiscard]] bool late(TimePoint now) const { return now > due_ + lateness_max; }
+
+  /// The last look: we ran then.
+  [[nodiscard]] TimePoint last_look() const { return last_.mono; }
 
  private:
   Instant last_;

@@ -51,12 +51,11 @@ void Keeper::unwatch(const AttemptId& attempt) {
 void Keeper::look(Instant now) {
   {
     const std::lock_guard lock(mutex_);
-    if (!running_ || reader_declared_ || !clock_.late(now.mono)) return;
+    if (!running_) return;
+    if (!clock_.stepped(now) && (reader_declared_ || !clock_.late(now.mono))) return;
     reader_declared_ = true;
-    static_cast<void>(clock_.resumed(now));
-    watched_.clear();
     // Under the lock: a second thread that looks must not slip past before the tickets are closed.
-    board_.resume(now, resume_grace);
+    declare_resume_locked(now);
   }
   on_resume_();
 }
@@ -65,11 +64,12 @@ void Keeper::run() {
   std::unique_lock lock(mutex_);
   while (running_) {
     const Instant now = Instant::now();
-    const bool resumed = clock_.resumed(now);
+    const bool resumed = clock_.gap(now);
     reader_declared_ = false;
     if (resumed) {
-      watched_.clear();
-      board_.resume(now, resume_grace);
+      declare_resume_locked(now);
+    } else {
+      clock_.look(now);
     }
     const auto overdue = take_overdue_locked(now.mono);
     lock.unlock();
@@ -84,6 +84,13 @@ void Keeper::run() {
     clock_.expect(planned_);
     wake_.wait_until(lock, planned_);
   }
+}
+
+void Keeper::declare_resume_locked(Instant now) {
+  const TimePoint ran_until = clock_.last_look();
+  clock_.look(now);
+  watched_.clear();
+  board_.resume({ran_until, now}, resume_grace);
 }
 
 std::vector<Keeper::Watched> Keeper::take_overdue_locked(TimePoint now) {

@@ -19,8 +19,6 @@ namespace vitals {
 
 /// Answers stand for at most this long after a resume (contract §4.9).
 inline constexpr Duration resume_grace{5'000};
-/// A probe may return this much after its deadline before the keeper speaks for it.
-inline constexpr Duration overrun_slack{50};
 /// How often the clocks are compared and staleness is looked for.
 inline constexpr Duration keeper_tick{500};
 
@@ -40,7 +38,7 @@ class Keeper {
   void unwatch(const AttemptId& attempt);
 
   /// For readers, before each answer: a reader may run before the keeper after a resume, and must
-  /// not show old results as stale then. Costs a lock and a comparison while the keeper is on time.
+  /// neither show old results as stale then nor as fresh. Costs a lock and two comparisons.
   void look(Instant now);
 
  private:
@@ -50,6 +48,7 @@ class Keeper {
     TimePoint limit;
   };
   void run();
+  void declare_resume_locked(Instant now);
   [[nodiscard]] std::vector<Watched> take_overdue_locked(TimePoint now);
   [[nodiscard]] TimePoint next_wake_locked(TimePoint now) const;
 
@@ -63,8 +62,9 @@ class Keeper {
   std::map<std::uint64_t, Watched> watched_;  // by attempt number
   ClockWatch clock_;
   TimePoint planned_{};
-  /// A reader may declare one resume for each beat of the keeper, or a dead keeper would turn every
-  /// question after a pause into a resume, and old results would never go stale.
+  /// Being late, a reader may declare one resume for each beat of the keeper, or a dead keeper
+  /// would turn every question after a pause into a resume. A step of the wall clock is one for
+  /// everybody.
   bool reader_declared_ = false;
   bool running_ = false;
 };

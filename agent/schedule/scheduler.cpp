@@ -74,6 +74,8 @@ class Scheduler::Runner {
     signal_(last_signal);
   }
   [[nodiscard]] std::optional<Instant> last_signal() const { return last_signal_; }
+  /// What the new config must not show, this check must not either.
+  void share_secrets(std::shared_ptr<SecretSet> others) { secrets_->share_with(std::move(others)); }
   /// The thread is at its end: join() returns at once.
   [[nodiscard]] bool done() const { return done_; }
   void join() { thread_.join(); }
@@ -123,9 +125,9 @@ class Scheduler::Runner {
     const bool drop = fresh_.exchange(false);
     const Instant now = Instant::now();
     scheduler_.note_delay(now.mono - next_);
-    const auto id = board_.begin(spec_->name, now);
+    const auto id = board_.begin(*spec_, now);
     if (!id) {
-      // Not on the board any more: a reload is about to stop this thread.
+      // Not on the board any more, or changed: a reload is about to stop this thread.
       next_ = now.mono + spec_->interval;
       return;
     }
@@ -180,6 +182,7 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
       const auto running = runners_.find(name);
       if (running != runners_.end() &&
           running->second->spec().fingerprint == check.spec->fingerprint) {
+        running->second->share_secrets(check.secrets);
         next.emplace(name, std::move(running->second));
         continue;
       }

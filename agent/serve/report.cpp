@@ -9,6 +9,7 @@
 #include <vitals/text.hpp>
 
 #include "agent/serve/report_parts.hpp"
+#include "agent/verdict/health_state.hpp"
 
 namespace vitals {
 namespace {
@@ -175,8 +176,7 @@ Instant since_when(const CheckView& check, Instant now) {
   const CheckState& state = check.state;
   if (check.judgement.status == state.status) return state.since;
   // Judged stale by the reader: the moment follows from the evidence, on the monotonic clock.
-  const TimePoint limit = std::min(state.evidence_at, state.alive_at) + check.spec().stale_after();
-  const TimePoint began = std::min(std::max(limit, state.since.mono), now.mono);
+  const TimePoint began = std::min(std::max(stale_from(state), state.since.mono), now.mono);
   const auto ago = std::chrono::duration_cast<WallTime::duration>(now.mono - began);
   return {began, now.wall - ago};
 }

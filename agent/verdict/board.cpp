@@ -114,16 +114,16 @@ void StatusBoard::note_reload(bool ok, Instant now) {
   announce(events);
 }
 
-std::optional<AttemptId> StatusBoard::begin(std::string_view check, Instant now) {
+std::optional<AttemptId> StatusBoard::begin(const CheckSpec& spec, Instant now) {
   const std::lock_guard lock(mutex_);
-  Slot* const slot = find_locked(check);
-  if (slot == nullptr) return std::nullopt;
+  Slot* const slot = find_locked(spec.name);
+  if (slot == nullptr || slot->state->spec->fingerprint != spec.fingerprint) return std::nullopt;
   // Not published: readers learn of it with the result, long before it could matter to them.
   auto state = std::make_shared<CheckState>(*slot->state);
   state->alive_at = now.mono;
   slot->state = std::move(state);
   slot->open_attempt = ++attempts_;
-  return AttemptId{std::string(check), slot->open_attempt};
+  return AttemptId{spec.name, slot->open_attempt};
 }
 
 bool StatusBoard::finish(const AttemptId& attempt, Sample sample) {
@@ -145,7 +145,7 @@ void StatusBoard::overrun(const AttemptId& attempt, Instant started, Instant now
     Slot* const slot = close_locked(attempt);
     if (slot == nullptr) return;
     const TimePoint alive_at = slot->state->alive_at;
-    const Sample sample{started, now, failed(Reason::timeout, "no answer within the timeout")};
+    const Sample sample{started, now, overran()};
     fold_locked(*slot, sample, events);
     // The keeper spoke, not the check's thread: that one has shown no sign of life.
     auto state = std::make_shared<CheckState>(*slot->state);
@@ -167,21 +167,21 @@ bool StatusBoard::wants_retry(std::string_view check) const {
   return found != index_.end() && disagrees(*slots_[found->second].state);
 }
 
-void StatusBoard::resume(Instant now, Duration grace) {
+void StatusBoard::resume(const Gap& gap, Duration grace) {
   Events events;
   {
     const std::lock_guard lock(mutex_);
     for (Slot& slot : slots_) {
       slot.open_attempt = 0;
       auto state = std::make_shared<CheckState>(*slot.state);
-      refresh(*state, now, grace);
+      refresh(*state, gap, grace);
       slot.state = std::move(state);
     }
     ++draft_.resumes;
     Event event;
     event.type = Event::Type::resumed;
     events.push_back(std::move(event));
-    publish_locked(now, true, events);
+    publish_locked(gap.now, true, events);
   }
   announce(events);
 }
@@ -258,7 +258,7 @@ void StatusBoard::tick(Instant now) {
       }
       if (!is_stale(*slot.state, now.mono) || slot.state->status == Status::fail) continue;
       auto state = std::make_shared<CheckState>(*slot.state);
-      expire(*state, now);
+      if (!expire(*state, now).from) continue;
       change_locked(slot, std::move(state), now, events);
       changed = true;
     }
@@ -309,6 +309,8 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
   if (first_failure) {
     events.push_back(failure_event(Event::Type::first_failure, *state, sample));
   }
+  // What only time had turned to fail for readers, no transition brings back.
+  const bool settled = slot.state->grace && !state->grace;
   if (fold.from) {
     change_locked(slot, std::move(state), sample.finished, events);
   } else {
@@ -316,7 +318,7 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
   }
   if (fold.internal) events.push_back(failure_event(Event::Type::internal, *slot.state, sample));
   note_remark(slot, sample, events);
-  publish_locked(sample.finished, fold.from.has_value() || !draft_.startup_latched, events);
+  publish_locked(sample.finished, fold.from || settled || !draft_.startup_latched, events);
 }
 
 void StatusBoard::change_locked(Slot& slot, std::shared_ptr<const CheckState> state, Instant now,

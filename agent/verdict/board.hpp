@@ -69,8 +69,9 @@ class StatusBoard {
                   Instant now);
   void note_reload(bool ok, Instant now);
 
-  /// Opens an attempt; the check's thread is alive. Nothing when the check is not on the board.
-  [[nodiscard]] std::optional<AttemptId> begin(std::string_view check, Instant now);
+  /// Opens an attempt; the check's thread is alive. Nothing when the check is not on the board, or
+  /// not as `spec` has it: a reload put another one in its place.
+  [[nodiscard]] std::optional<AttemptId> begin(const CheckSpec& spec, Instant now);
   /// Folds the sample and closes the attempt. False: it had been closed and was thrown away.
   bool finish(const AttemptId& attempt, Sample sample);
   /// Deadline passed without an answer: fail(timeout) now; a later finish() is thrown away.
@@ -82,7 +83,7 @@ class StatusBoard {
   [[nodiscard]] bool wants_retry(std::string_view check) const;
 
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).
-  void resume(Instant now, Duration grace);
+  void resume(const Gap& gap, Duration grace);
   void set_draining(bool draining, Instant now);
   /// Leaves a check out of verdict and readiness for so long (§5); again: from now on. A reload
   /// that changes the check ends it. False: no such check.

@@ -1,6 +1,7 @@
 // Thresholds: how one sample moves the state of its check.
 #include "agent/verdict/health_state.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <vitals/text.hpp>
@@ -55,24 +56,8 @@ void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
   }
 }
 
-}  // namespace
-
-CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
-  CheckState state;
-  state.spec = std::move(spec);
-  state.since = created;
-  state.evidence_at = created.mono;
-  state.alive_at = created.mono;
-  state.counts_while_unknown = state.spec->kind->counts_while_unknown;
-  return state;
-}
-
-bool is_stale(const CheckState& state, TimePoint now) {
-  const auto limit = state.spec->stale_after();
-  return now > state.evidence_at + limit || now > state.alive_at + limit;
-}
-
-Fold expire(CheckState& state, Instant now) {
+/// Without a word when it is fresh or has failed anyway.
+Fold turn_stale(CheckState& state, Instant now) {
   Fold fold;
   if (state.status == Status::fail || !is_stale(state, now.mono)) return fold;
   const auto age =
@@ -88,10 +73,49 @@ Fold expire(CheckState& state, Instant now) {
   return fold;
 }
 
-void refresh(CheckState& state, Instant now, Duration grace) {
-  const TimePoint oldest = now.mono + grace - state.spec->stale_after();
-  state.evidence_at = std::max(state.evidence_at, oldest);
-  state.alive_at = std::max(state.alive_at, oldest);
+/// There is evidence: nothing that went before it is needed any more.
+void note_evidence(CheckState& state, TimePoint at) {
+  state.evidence_at = at;
+  state.grace.reset();
+}
+
+}  // namespace
+
+ProbeResult overran() { return failed(Reason::timeout, "no answer within the timeout"); }
+
+CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
+  CheckState state;
+  state.spec = std::move(spec);
+  state.since = created;
+  state.evidence_at = created.mono;
+  state.alive_at = created.mono;
+  state.counts_while_unknown = state.spec->kind->counts_while_unknown;
+  return state;
+}
+
+TimePoint stale_from(const CheckState& state) {
+  const auto limit = state.spec->stale_after();
+  return std::min(state.grace ? state.grace->until : state.evidence_at + limit,
+                  state.alive_at + limit);
+}
+
+bool is_stale(const CheckState& state, TimePoint now) { return now > stale_from(state); }
+
+Fold expire(CheckState& state, Instant now) {
+  if (state.grace && now.mono <= state.grace->decided_by) return {};
+  return turn_stale(state, now);
+}
+
+void refresh(CheckState& state, const Gap& gap, Duration grace) {
+  // The keeper may come late to the end of an attempt by as much as this.
+  constexpr Duration decision_slack{1'000};
+  const TimePoint now = gap.now.mono;
+  Elapsed left = grace;
+  if (state.grace) left = std::clamp(Elapsed(state.grace->until - gap.from), Elapsed::zero(), left);
+  // The silence of the check's thread was the Machine's.
+  state.alive_at = std::max({state.alive_at, now, now + grace - state.spec->stale_after()});
+  state.grace =
+      Grace{now + left, now + std::max<Elapsed>(left, state.spec->timeout + decision_slack)};
 }
 
 Fold apply_sample(CheckState& state, const Sample& sample) {
@@ -102,7 +126,7 @@ Fold apply_sample(CheckState& state, const Sample& sample) {
   state.ever_finished = true;
   state.alive_at = sample.finished.mono;
   if (sample.result.undecided) {
-    state.evidence_at = sample.finished.mono;
+    note_evidence(state, sample.finished.mono);
     if (state.status == Status::unknown) state.detail = sample.result.detail;
     return fold;
   }
@@ -111,7 +135,11 @@ Fold apply_sample(CheckState& state, const Sample& sample) {
     if (state.status == Status::unknown) explain(state, sample.result);
     return fold;
   }
-  state.evidence_at = sample.finished.mono;
+  // After a resume readers may have seen it stale without a word in the state: a failure confirms
+  // that and must not bring the old status back; a success, though late, ends a mere gap.
+  const bool confirms = state.grace && sample.result.outcome == Outcome::fail;
+  if (confirms) fold = turn_stale(state, sample.finished);
+  note_evidence(state, sample.finished.mono);
   if (sample.result.outcome == Outcome::fail) {
     apply_failure(state, sample, fold);
   } else {

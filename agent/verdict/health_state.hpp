@@ -21,12 +21,29 @@ struct Fold {
 /// (contract §4.5, 4.8).
 [[nodiscard]] bool is_stale(const CheckState& state, TimePoint now);
 
+/// From here on the state is stale: judge with the same snapshot until then.
+[[nodiscard]] TimePoint stale_from(const CheckState& state);
+
 /// Turns a stale state into fail(stale), so that a later single failure can't show the old green
-/// again and `rise` successes are asked for. Changes nothing when it is fresh or has failed anyway.
+/// again and `rise` successes are asked for. Changes nothing when it is fresh, has failed anyway,
+/// or when the first attempt after a resume may still be on its way (Grace::decided_by).
 Fold expire(CheckState& state, Instant now);
 
-/// The state after a resume: nothing of it goes stale before `now + grace` (contract §4.9).
-void refresh(CheckState& state, Instant now, Duration grace);
+/// Time went by without us: nothing was asked after `from`, and now it is `now`.
+struct Gap {
+  TimePoint from{};
+  Instant now;
+};
+
+/// The state after a gap: what was known counts for `grace` more, and no longer (contract §4.9).
+/// One evidence gets one grace however often there is a gap: the time awake after an earlier gap is
+/// taken off.
+void refresh(CheckState& state, const Gap& gap, Duration grace);
+
+/// A probe may return this much after its deadline before its answer is too late.
+inline constexpr Duration overrun_slack{50};
+/// The answer in its place.
+[[nodiscard]] ProbeResult overran();
 
 /// A check that was never asked.
 [[nodiscard]] CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created);

@@ -31,7 +31,8 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
   if (judgement.stale && state.reason != Reason::stale) {
     judgement.status = Status::fail;
     judgement.reason = Reason::stale;
-    judgement.detail = "no result for more than three intervals";
+    judgement.detail = state.grace ? "no result since the Machine resumed"
+                                   : "no result for more than three intervals";
   }
   judgement.muted = state.muted_until && now < *state.muted_until;
   return judgement;
@@ -107,9 +108,8 @@ TimePoint first_change_after(const Snapshot& snapshot, TimePoint now) {
     if (moment >= now) first = std::min(first, moment);
   };
   for (const auto& state : snapshot.checks) {
-    const auto limit = state->spec->stale_after();
-    consider(std::min(state->evidence_at, state->alive_at) + limit);
-    consider(state->alive_at + limit);
+    consider(stale_from(*state));
+    consider(state->alive_at + state->spec->stale_after());
     if (state->muted_until) consider(*state->muted_until);
   }
   return first;

@@ -60,6 +60,15 @@ struct CheckCounters {
   Histogram<duration_bounds.size()> durations;
 };
 
+/// What a resume leaves of the evidence from before it (contract §4.9).
+struct Grace {
+  /// It counts until then, whatever its age, and no longer.
+  TimePoint until{};
+  /// From `until` to here the check reads fail(stale), but its status stays: the first attempt
+  /// after the resume may still be on its way, and one pass is enough to go on as before.
+  TimePoint decided_by{};
+};
+
 /// All that is known of one check. Immutable once published.
 struct CheckState {
   std::shared_ptr<const CheckSpec> spec;
@@ -81,6 +90,8 @@ struct CheckState {
   std::optional<WallTime> last_pass;  // finish of the last pass or warn
   /// End of the last attempt that was evidence (anything but internal); creation before that.
   TimePoint evidence_at{};
+  /// Since a resume; absent once there is evidence from after it.
+  std::optional<Grace> grace;
   /// The check's thread was last seen alive: creation, start or end of an attempt.
   TimePoint alive_at{};
   bool ever_passed = false;    // one pass or warn: feeds the startup latch

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -50,8 +51,14 @@ struct Fixture {
   void configure(const std::vector<std::shared_ptr<const CheckSpec>>& specs, double now = 0) {
     board.set_checks(specs, SharedRule::fleet, at(now));
   }
+  std::optional<AttemptId> begin(const std::string& check, Instant now) {
+    const auto& checks = board.latest()->checks;
+    const auto known = std::find_if(checks.begin(), checks.end(),
+                                    [&](const auto& state) { return state->spec->name == check; });
+    return board.begin(known == checks.end() ? *test::spec(check) : *(*known)->spec, now);
+  }
   bool tell(const std::string& check, ProbeResult result, double now) {
-    const auto attempt = board.begin(check, at(now - 0.1));
+    const auto attempt = begin(check, at(now - 0.1));
     return attempt && board.finish(*attempt, sample(std::move(result), now));
   }
   Judgement judged(double now) { return judge(*board.latest(), at(now).mono); }
@@ -133,7 +140,7 @@ TEST_CASE_FIXTURE(Fixture, "board: a published snapshot never changes") {
 TEST_CASE_FIXTURE(Fixture,
                   "board: an overrun attempt is fail(timeout), and its late answer is dropped") {
   configure({test::spec("db")});
-  const auto attempt = board.begin("db", at(1));
+  const auto attempt = begin("db", at(1));
   REQUIRE(attempt);
   board.overrun(*attempt, at(1), at(6));
   CHECK(board.latest()->checks[0]->last->result.reason == Reason::timeout);
@@ -147,7 +154,7 @@ TEST_CASE_FIXTURE(Fixture,
 TEST_CASE_FIXTURE(Fixture, "board: a hung probe never stays green and is no sign of life") {
   configure({test::spec("db")});
   tell("db", passed(""), 1);
-  const auto attempt = board.begin("db", at(11));
+  const auto attempt = begin("db", at(11));
   board.overrun(*attempt, at(11), at(16));
   CHECK(judged(40).checks[0].status == Status::pass);
   CHECK(judged(46.1).checks[0].status == Status::fail);
@@ -278,7 +285,7 @@ TEST_CASE_FIXTURE(Fixture, "history: what time alone turned stale is a change, t
 
 TEST_CASE_FIXTURE(Fixture, "history: an overrun counts once; what came too late is left out") {
   configure({test::spec("db")});
-  const auto attempt = board.begin("db", at(1));
+  const auto attempt = begin("db", at(1));
   board.overrun(*attempt, at(1), at(6));
   CHECK_FALSE(board.finish(*attempt, sample(passed("late"), 9)));
   const CheckHistory db = board.history().of("db");
@@ -317,9 +324,9 @@ TEST_CASE_FIXTURE(
     Fixture, "resume: old results stand for five seconds, attempts before it are thrown away") {
   configure({test::spec("db")});
   tell("db", passed(""), 1);
-  const auto attempt = board.begin("db", at(11));
+  const auto attempt = begin("db", at(11));
   CHECK(judged(600).verdict == Status::fail);
-  board.resume(at(600), Duration(5'000));
+  board.resume({at(11.5).mono, at(600)}, Duration(5'000));
   CHECK_FALSE(board.finish(*attempt, sample(down(), 600.1)));
   CHECK(judged(604).verdict == Status::pass);
   CHECK_FALSE(judged(604).stuck);
@@ -329,13 +336,71 @@ TEST_CASE_FIXTURE(
   CHECK(judged(630).verdict == Status::pass);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "resume: one evidence gets one grace, however often the Machine resumes") {
+  configure({test::spec("db")});
+  tell("db", passed(""), 1);
+  for (const double now : {100.0, 102.0, 104.0}) {
+    board.resume({at(now - 0.5).mono, at(now)}, Duration(5'000));
+    CHECK(judged(now + 0.1).verdict == Status::pass);
+  }
+  // 1.5 s, 1.5 s and 1 s of the five are used up; long sleeps between them cost nothing.
+  board.resume({at(105).mono, at(9'000)}, Duration(5'000));
+  CHECK(judged(9'000.9).verdict == Status::pass);
+  CHECK(judged(9'001.1).verdict == Status::fail);
+  board.resume({at(9'002).mono, at(9'100)}, Duration(5'000));
+  CHECK(judged(9'100.1).checks[0].reason == Reason::stale);
+  tell("db", passed(""), 9'101);
+  board.resume({at(9'102).mono, at(9'200)}, Duration(5'000));
+  CHECK(judged(9'204.9).verdict == Status::pass);
+}
+
+TEST_CASE_FIXTURE(Fixture, "resume: an attempt that takes longer than the grace ends a mere gap") {
+  auto slow = test::spec("slow");
+  slow->timeout = Duration(8'000);
+  configure({slow});
+  tell("slow", passed(""), 1);
+  board.resume({at(2).mono, at(3)}, Duration(5'000));
+  const auto attempt = begin("slow", at(3));
+  events.clear();
+  // Evidence of two seconds ago, but from before the gap: five seconds are all it gets.
+  CHECK(judged(7.9).verdict == Status::pass);
+  CHECK(judged(8.1).checks[0].reason == Reason::stale);
+  CHECK(judged(8.1).live);
+  CHECK_FALSE(judged(8.1).stuck);
+  board.tick(at(8.1));
+  CHECK(board.latest()->checks[0]->status == Status::pass);
+
+  SUBCASE("one pass is enough, and no transition is counted") {
+    board.finish(*attempt, sample(passed(""), 10));
+    CHECK(judged(10).verdict == Status::pass);
+    CHECK(events == Texts{"verdict pass>fail", "fail_open 1", "verdict fail>pass", "fail_open 0"});
+  }
+  SUBCASE("a failure does not bring the old status back") {
+    board.finish(*attempt, sample(down(), 10));
+    CHECK(judged(10).checks[0].status == Status::fail);
+    CHECK(judged(10).checks[0].reason == Reason::refused);
+    tell("slow", passed(""), 12);
+    CHECK(judged(12).checks[0].status == Status::fail);
+    tell("slow", passed(""), 14);
+    CHECK(judged(14).checks[0].status == Status::pass);
+  }
+  SUBCASE("without any result it turns to fail once the attempt had its time") {
+    board.tick(at(11.9));
+    CHECK(board.latest()->checks[0]->status == Status::pass);
+    board.tick(at(12.1));
+    CHECK(board.latest()->checks[0]->status == Status::fail);
+    CHECK(board.latest()->checks[0]->reason == Reason::stale);
+  }
+}
+
 TEST_CASE_FIXTURE(
     Fixture,
     "reload: unchanged checks keep their state, changed ones start anew and don't count yet") {
   configure({test::spec("db"), test::spec("app")});
   for (const double now : {1.0, 3.0, 5.0}) tell("db", down(), now);
   tell("app", passed(""), 5);
-  const auto attempt = board.begin("db", at(6));
+  const auto attempt = begin("db", at(6));
 
   auto app = test::spec("app");
   app->fingerprint = "app with another url";
@@ -352,8 +417,12 @@ TEST_CASE_FIXTURE(
   for (const double now : {10.0, 12.0, 14.0}) tell("new", down(), now);
   CHECK(judged(14).verdict == Status::fail);
 
+  // The thread of the check as it was before: the reload ends it a moment later.
+  CHECK_FALSE(board.begin(*test::spec("app"), at(14)));
+  CHECK(board.begin(*app, at(14)));
+
   configure({app}, 15);
-  CHECK_FALSE(board.begin("db", at(16)));
+  CHECK_FALSE(begin("db", at(16)));
   CHECK_FALSE(board.wants_retry("db"));
 }
 

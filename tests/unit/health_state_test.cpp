@@ -188,13 +188,18 @@ TEST_CASE("staleness: a result older than three intervals and a timeout is no ev
     CHECK(state.counters.attempts == std::array<std::uint64_t, 3>{1, 0, 0});
   }
   SUBCASE("a resume makes it fresh for the grace and no longer") {
-    refresh(state, at(100), Duration(5'000));
+    refresh(state, {at(11).mono, at(100)}, Duration(5'000));
     CHECK_FALSE(is_stale(state, at(104.9).mono));
     CHECK(is_stale(state, at(105.1).mono));
   }
-  SUBCASE("a resume takes nothing from fresh evidence") {
-    refresh(state, at(12), Duration(5'000));
-    CHECK_FALSE(is_stale(state, at(44).mono));
+  SUBCASE("a resume leaves the grace of evidence that is young on our clock, too") {
+    refresh(state, {at(11).mono, at(12)}, Duration(5'000));
+    CHECK_FALSE(is_stale(state, at(16.9).mono));
+    CHECK(is_stale(state, at(17.1).mono));
+    CHECK_FALSE(expire(state, at(17.1)).from);
+    apply_sample(state, sample(passed(""), 17.5));
+    CHECK(state.status == Status::pass);
+    CHECK_FALSE(is_stale(state, at(50).mono));
   }
 }
 

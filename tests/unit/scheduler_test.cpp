@@ -114,7 +114,7 @@ TEST_CASE(
   const auto look = [&](double mono, double wall, double due) {
     ClockWatch watch(start);
     watch.expect(test::at(due).mono);
-    return watch.resumed({test::at(mono).mono, test::at(wall).wall});
+    return watch.gap({test::at(mono).mono, test::at(wall).wall});
   };
   CHECK_FALSE(look(0.5, 0.5, 0.5));
   CHECK_FALSE(look(0.5, 1.4, 0.5));
@@ -123,8 +123,24 @@ TEST_CASE(
   CHECK_FALSE(look(5.4, 5.4, 0.5));
   CHECK(look(5.6, 5.6, 0.5));
   ClockWatch watch(start);
-  CHECK(watch.resumed(test::at(60)));
-  CHECK_FALSE(watch.resumed(test::at(60.5)));
+  CHECK(watch.gap(test::at(60)));
+  watch.look(test::at(60));
+  CHECK_FALSE(watch.gap(test::at(60.5)));
+  CHECK(watch.last_look() == test::at(60).mono);
+}
+
+TEST_CASE("keeper: a reader that comes first notices a step of the wall clock") {
+  Script script;
+  Machine machine;
+  machine.run({{quick("c", 60'000, 50'000), &script}});
+  REQUIRE(eventually([&] { return script.runs() == 1; }));
+  Instant after = Instant::now();
+  after.wall += std::chrono::hours(1);
+  machine.keeper.look(after);
+  // The keeper itself sees the wall clock step back: that is one more.
+  CHECK(machine.board.latest()->resumes >= 1);
+  REQUIRE(eventually([&] { return script.runs() >= 2; }));
+  CHECK(script.drops[1]);
 }
 
 TEST_CASE("scheduler: asks each check at its interval and never twice at once") {
@@ -201,7 +217,7 @@ TEST_CASE("resume: interrupts attempts, drops connections and asks at once") {
   machine.run({{quick("c", 60'000, 50'000), &script}});
   REQUIRE(eventually([&] { return script.inside == 1; }));
   const TimePoint before = Clock::now();
-  machine.board.resume(Instant::now(), resume_grace);
+  machine.board.resume({Clock::now(), Instant::now()}, resume_grace);
   machine.scheduler.run_all_now();
   REQUIRE(eventually([&] { return script.runs() == 2; }));
   CHECK(Clock::now() - before < Duration(1'000));
@@ -308,6 +324,29 @@ TEST_CASE("attempt: slow passes warn, details are scrubbed and clean") {
     return failed(Reason::auth, "password \"hunter2secret\" is\x1b[31m wrong\r\n");
   };
   CHECK(ask().result.detail == "password \"***\" is[31m wrong");
+}
+
+TEST_CASE(
+    "attempt: a good answer after the deadline is fail(timeout), a failure stays what it is") {
+  Script script;
+  ScriptedProbe probe(script);
+  auto spec = test::spec("c");
+  const SecretSet secrets;
+  const auto ask = [&](Duration late) {
+    const Deadline deadline(Clock::now() - late);
+    return run_attempt(*spec, probe, secrets, Attempt{deadline, false, Instant::now()}).result;
+  };
+  const Duration too_late = overrun_slack + Duration(1);
+  CHECK(ask(too_late).outcome == Outcome::fail);
+  CHECK(ask(too_late).reason == Reason::timeout);
+  // In time: the slack is for the way from the probe to here.
+  CHECK(ask(Duration(-1'000)).outcome == Outcome::pass);
+  script.answer = [](const Attempt&) { return undecided("nobody called"); };
+  CHECK(ask(too_late).reason == Reason::timeout);
+  CHECK_FALSE(ask(too_late).undecided);
+  script.answer = [](const Attempt&) { return failed(Reason::dns, "name server is silent"); };
+  CHECK(ask(too_late).reason == Reason::dns);
+  CHECK(ask(too_late).detail == "name server is silent");
 }
 
 }  // namespace
