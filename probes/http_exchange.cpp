@@ -136,8 +136,8 @@ struct HttpExchange::Impl {
 
   enum class End { done, timeout, interrupted };
   [[nodiscard]] End drive(const Deadline& deadline, CURLcode& code);
-  [[nodiscard]] CURLcode code_of_finished();
-  void note_phases(TimePoint start);
+  [[nodiscard]] CURLcode code_of_finished() const;
+  void note_phases(TimePoint start) const;
   [[nodiscard]] curl_off_t time_of(CURLINFO info) const;
   [[nodiscard]] std::optional<net::Failure> classify(CURLcode code) const;
   [[nodiscard]] net::Failure tls_failure() const;
@@ -152,7 +152,7 @@ struct HttpExchange::Impl {
   [[nodiscard]] bool take_head_line(std::string_view line);
   [[nodiscard]] bool finish_head();
   [[nodiscard]] bool take_body(std::string_view bytes);
-  void note_peer();
+  void note_peer() const;
 
   static curl_socket_t on_open(void* self, curlsocktype, curl_sockaddr*);
   static int on_socket(void*, curl_socket_t, curlsocktype) {
@@ -347,14 +347,14 @@ bool HttpExchange::Impl::take_body(std::string_view bytes) {
   return false;
 }
 
-void HttpExchange::Impl::note_peer() {
+void HttpExchange::Impl::note_peer() const {
   curl_tlssessioninfo* info = nullptr;
   if (curl_easy_getinfo(easy.get(), CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK) return;
   if (info == nullptr || info->internals == nullptr) return;
   answer->peer = tls::peer_of(static_cast<const SSL*>(info->internals));
 }
 
-CURLcode HttpExchange::Impl::code_of_finished() {
+CURLcode HttpExchange::Impl::code_of_finished() const {
   int left = 0;
   CURLcode code = CURLE_OK;
   while (const CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
@@ -390,7 +390,7 @@ curl_off_t HttpExchange::Impl::time_of(CURLINFO info) const {
   return value;
 }
 
-void HttpExchange::Impl::note_phases(TimePoint start) {
+void HttpExchange::Impl::note_phases(TimePoint start) const {
   const Elapsed total = Clock::now() - start;
   const auto connected = time_of(CURLINFO_CONNECT_TIME_T);
   const auto secured = time_of(CURLINFO_APPCONNECT_TIME_T);

@@ -81,11 +81,14 @@ bool is_sqlstate(std::string_view text) {
          });
 }
 
+/// Longer words are no severity in any language.
+constexpr std::size_t severity_max = 30;
+
 /// "SEVERITY:  SQLSTATE: message". The severity is translated by the server (lc_messages), so any
 /// word will do; two blanks after it are libpq's.
 std::optional<ServerError> read_server_error(std::string_view line) {
   const auto colon = line.find(":  ");
-  if (colon == std::string_view::npos || colon > 30 || contains(line.substr(0, colon), " ")) {
+  if (colon > severity_max || contains(line.substr(0, colon), " ")) {
     return std::nullopt;
   }
   auto message = line.substr(colon + 3);

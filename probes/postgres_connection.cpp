@@ -116,16 +116,18 @@ void keep_more_telling(std::optional<Problem>& kept, Problem next) {
     kept = std::move(next);
 }
 
-bool is_set(const char* name) {
+/// An empty variable is one that is not set.
+std::string variable(const char* name) {
   const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
+  return value == nullptr ? std::string() : value;
 }
 
 /// For sslrootcert=system: a file, because an image with nothing but a bundle in it has no hashed
 /// folder for OpenSSL's default; "system" when the user chose a folder; empty when there is none.
 std::string system_trust() {
-  if (is_set("SSL_CERT_FILE")) return std::getenv("SSL_CERT_FILE");
-  return is_set("SSL_CERT_DIR") ? "system" : tls::system_bundle();
+  auto file = variable("SSL_CERT_FILE");
+  if (!file.empty()) return file;
+  return variable("SSL_CERT_DIR").empty() ? tls::system_bundle() : "system";
 }
 
 /// Keyword and value lists as libpq takes them; owns the text.

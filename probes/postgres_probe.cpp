@@ -169,7 +169,7 @@ class PostgresProbe final : public Probe {
     return failed;
   }
 
-  Result<Target, Problem> read_target() {
+  [[nodiscard]] Result<Target, Problem> read_target() const {
     const auto text = options_.url.read();
     if (!text) return Problem{{Reason::internal, text.error().message}};
     auto target = parse_url(text.value());
@@ -267,7 +267,7 @@ class PostgresProbe final : public Probe {
 
   Failed create_and_ask(Connection& connection, const Problem& missing) {
     const auto sql = begin(left(deadline_)) + options_.create + "COMMIT";
-    const auto created = connection.ask(sql, deadline_).problem;
+    auto created = connection.ask(sql, deadline_).problem;
     // Another Machine may have made it in this moment.
     const bool there = created && (created->sqlstate == "42P07" || created->sqlstate == "23505");
     if (created && !there) return created;

@@ -127,7 +127,7 @@ struct Connection::Impl {
   }
 
   /// Moves complete replies from the parser into `exchange`, up to `count`.
-  void take_replies(RedisExchange& exchange, std::size_t count) {
+  void take_replies(RedisExchange& exchange, std::size_t count) const {
     while (exchange.replies.size() < count) {
       void* raw = nullptr;
       if (redisReaderGetReply(reader.get(), &raw) != REDIS_OK) {

@@ -212,8 +212,11 @@ std::optional<TcpSettings> read_settings(Settings& settings) {
   if (good) {
     auto endpoint = parse_address(address);
     good = endpoint.ok();
-    if (good) read.endpoint = std::move(endpoint).value();
-    if (!good) settings.complain("address", "not an address: " + endpoint.error().message);
+    if (good) {
+      read.endpoint = std::move(endpoint).value();
+    } else {
+      settings.complain("address", "not an address: " + endpoint.error().message);
+    }
   }
   read.add_secret = settings.secret_sink();
   read.scrub = settings.secret_scrubber();
@@ -224,9 +227,12 @@ std::optional<TcpSettings> read_settings(Settings& settings) {
   }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));
-    if (matcher) read.expect = std::move(matcher).value();
-    if (!matcher) settings.complain("expect", matcher.error().message);
     good = good && matcher.ok();
+    if (matcher) {
+      read.expect = std::move(matcher).value();
+    } else {
+      settings.complain("expect", matcher.error().message);
+    }
   }
   return good ? std::optional(std::move(read)) : std::nullopt;
 }

@@ -116,7 +116,7 @@ HttpAnswer http(std::uint16_t port, const std::string& target,
           text.substr(end + 4)};
 }
 
-Agent::Agent(const std::string& config, Options options)
+Agent::Agent(const std::string& config, const Options& options)
     : port_(free_port()),
       server_lines_(options.server_lines),
       process_(serve_command(directory_.write("vitals.toml", whole(config)), options)) {

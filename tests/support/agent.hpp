@@ -35,7 +35,7 @@ class Agent {
     std::map<std::string, std::string> environment{};
     std::string user{};
   };
-  explicit Agent(const std::string& config, Options options);
+  explicit Agent(const std::string& config, const Options& options);
   explicit Agent(const std::string& config) : Agent(config, Options{}) {}
 
   [[nodiscard]] std::uint16_t port() const { return port_; }

@@ -7,7 +7,7 @@
 
 namespace vitals::test {
 
-PgBouncerServer::PgBouncerServer(const PostgresServer& server, PgBouncerOptions options)
+PgBouncerServer::PgBouncerServer(const PostgresServer& server, const PgBouncerOptions& options)
     : port_(free_port()) {
   give_to_server(folder_.path());
   const auto users = folder_.write(

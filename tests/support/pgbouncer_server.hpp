@@ -21,7 +21,7 @@ struct PgBouncerOptions {
 /// Pools the database `app` of `server`, which it does not own. Runs as a user other than root.
 class PgBouncerServer {
  public:
-  explicit PgBouncerServer(const PostgresServer& server, PgBouncerOptions options = {});
+  explicit PgBouncerServer(const PostgresServer& server, const PgBouncerOptions& options = {});
   ~PgBouncerServer();
   PgBouncerServer(const PgBouncerServer&) = delete;
   PgBouncerServer& operator=(const PgBouncerServer&) = delete;

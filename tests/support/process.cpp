@@ -36,7 +36,8 @@ sockaddr_in loopback(std::uint16_t port) {
 
 std::string find_program(const std::string& name) {
   if (name.find('/') != std::string::npos) return name;
-  std::string places = std::getenv("PATH") != nullptr ? std::getenv("PATH") : "";
+  const char* const path = std::getenv("PATH");
+  std::string places(path == nullptr ? "" : path);
   places += ":/usr/sbin:/sbin:" + postgres_bin().string();
   std::istringstream stream(places);
   for (std::string place; std::getline(stream, place, ':');) {
@@ -83,7 +84,7 @@ TempDir::~TempDir() {
 }
 
 fs::path TempDir::write(const std::string& name, const std::string& content) const {
-  const auto file = path_ / name;
+  auto file = path_ / name;
   std::ofstream(file, std::ios::binary | std::ios::trunc) << content;
   return file;
 }

@@ -248,7 +248,7 @@ void ScriptedConnection::hang() {
   }
 }
 
-void ScriptedConnection::end_sending() { shutdown(state_.fd.get(), SHUT_WR); }
+void ScriptedConnection::end_sending() const { shutdown(state_.fd.get(), SHUT_WR); }
 
 void ScriptedConnection::reset() {
   const linger now{1, 0};
@@ -258,7 +258,7 @@ void ScriptedConnection::reset() {
   state_.over = true;
 }
 
-void ScriptedConnection::tunnel(std::uint16_t port) {
+void ScriptedConnection::tunnel(std::uint16_t port) const {
   const Fd upstream = connect_to(port);
   std::array<char, 16 * 1024> buffer{};
   while (upstream && !state_.over) {

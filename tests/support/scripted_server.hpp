@@ -40,11 +40,11 @@ class ScriptedConnection {
   /// Silence, until the client goes.
   void hang();
   /// FIN: nothing more will be sent, though the connection stays.
-  void end_sending();
+  void end_sending() const;
   /// RST instead of FIN. The script should end after it.
   void reset();
   /// Becomes a tunnel to that loopback port, as a proxy does after CONNECT.
-  void tunnel(std::uint16_t port);
+  void tunnel(std::uint16_t port) const;
   /// The first line of a request: "GET /path HTTP/1.1" → "/path".
   static std::string target_of(const std::string& request);
   /// Value of a header in a request, "" when it is not there.

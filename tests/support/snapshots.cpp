@@ -145,7 +145,7 @@ const KindSpec& fake_connections() {
   return kind;
 }
 
-Story::Story(CheckDraft draft) : spec_(spec(draft.name)) {
+Story::Story(const CheckDraft& draft) : spec_(spec(draft.name)) {
   spec_->kind = draft.kind;
   spec_->target = "tcp://127.0.0.1:1";
   spec_->impact = draft.impact;

@@ -36,7 +36,7 @@ struct CheckDraft {
 class Story {
  public:
   /// Created at the second 0.
-  explicit Story(CheckDraft draft);
+  explicit Story(const CheckDraft& draft);
   /// An attempt that took `milliseconds` and ended at `seconds`.
   Story& feed(double seconds, double milliseconds, ProbeResult result);
   Story& mute_until(double seconds);
