@@ -4,11 +4,15 @@
 #include <vector>
 
 #include "agent/cli/commands.hpp"
+#include "agent/front/process.hpp"
 
 int main(int argc, char** argv) {
   using namespace vitals::cli;
   forbid_cores();
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  if (!words.empty() && words[0] == vitals::front::command_word) {
+    return vitals::front::run_door({words.begin() + 1, words.end()});
+  }
   const auto parsed = parse_arguments(words);
   if (!parsed) {
     if (!words.empty()) std::fprintf(stderr, "vitals: %s\n", parsed.error().message.c_str());

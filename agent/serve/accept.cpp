@@ -8,20 +8,15 @@
 #include <vitals/text.hpp>
 
 #include "agent/serve/endpoints.hpp"
+#include "agent/text/http_syntax.hpp"
 
 namespace vitals {
 namespace {
 
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
 /// Cuts `text` at the first `separator` and returns what stood before it, trimmed.
 std::string_view next_part(std::string_view& text, char separator) {
   const auto end = std::min(text.find(separator), text.size());
-  const auto part = trim(text.substr(0, end));
+  const auto part = http::trim_blanks(text.substr(0, end));
   text.remove_prefix(std::min(end + 1, text.size()));
   return part;
 }
@@ -56,7 +51,7 @@ std::optional<Range> parse_range(std::string_view element) {
   while (!element.empty()) {
     auto parameter = next_part(element, ';');
     const auto name = to_lower(next_part(parameter, '='));
-    const auto value = trim(parameter);
+    const auto value = http::trim_blanks(parameter);
     if (name == "version") range.version = value;
     if (name != "q") continue;
     const auto quality = parse_quality(value);

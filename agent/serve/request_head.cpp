@@ -2,62 +2,20 @@
 #include "agent/serve/request_head.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <limits>
 #include <optional>
 
 #include <vitals/text.hpp>
 
+#include "agent/text/http_syntax.hpp"
+
 namespace vitals::http {
 namespace {
-
-constexpr bool is_token_char(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-constexpr std::array<bool, 256> make_token_table() {
-  std::array<bool, 256> table{};
-  for (int i = 0; i < 128; ++i)
-    table[static_cast<std::size_t>(i)] = is_token_char(static_cast<char>(i));
-  return table;
-}
-constexpr std::array<bool, 256> token_table = make_token_table();
-
-bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return token_table[static_cast<unsigned char>(c)];
-  });
-}
 
 // Visible ASCII; a fragment never belongs into a request.
 bool is_target(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(),
                                       [](char c) { return c > ' ' && c < '\x7f' && c != '#'; });
-}
-
-// Field values: tab, visible ASCII and obs-text; a bare CR is a control character, too.
-bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    const auto u = static_cast<unsigned char>(c);
-    return u == '\t' || (u >= ' ' && u != 0x7f);
-  });
-}
-
-std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-template <typename Visit>
-void for_each_element(std::string_view list, Visit visit) {
-  while (!list.empty()) {
-    const auto comma = std::min(list.find(','), list.size());
-    visit(trim(list.substr(0, comma)));
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
 }
 
 using Refusal = std::optional<Rejection>;
@@ -204,7 +162,7 @@ Refusal read_header_line(std::string_view line, RequestHead& head, Seen& seen) {
   if (colon == std::string_view::npos) return bad("a header line has no colon");
   const auto name = line.substr(0, colon);
   if (!is_token(name)) return bad("a header name has a blank or another byte that is no token");
-  const auto value = trim(line.substr(colon + 1));
+  const auto value = trim_blanks(line.substr(colon + 1));
   if (!is_field_value(value)) return bad("a header value has a control character");
   return read_field(name, value, head, seen);
 }

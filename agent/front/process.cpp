@@ -1,0 +1,202 @@
+// The front door as a process of its own.
+#include "agent/front/process.hpp"
+
+#include <arpa/inet.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+
+#include "agent/log.hpp"
+#include "agent/schedule/thread.hpp"
+
+namespace vitals::front {
+namespace {
+
+constexpr int exit_failure = 1;
+constexpr int exit_usage = 3;
+constexpr std::size_t word_count = 5;
+constexpr rlim_t descriptors_wanted = 65'536;
+/// "nobody" of most systems; it needs no entry in /etc/passwd.
+constexpr unsigned nobody = 65'534;
+constexpr std::array<std::string_view, 5> levels{"trace", "debug", "info", "warn", "error"};
+
+std::optional<int> number(std::string_view word) {
+  int value = -1;
+  const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size()) return std::nullopt;
+  return value;
+}
+
+Address v4_address(in_addr host, std::uint16_t port) {
+  Address address;
+  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
+  v4->sin_family = AF_INET;
+  v4->sin_addr = host;
+  v4->sin_port = htons(port);
+  address.length = sizeof(sockaddr_in);
+  return address;
+}
+
+Address v6_address(in6_addr host, std::uint16_t port) {
+  Address address;
+  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_addr = host;
+  v6->sin6_port = htons(port);
+  address.length = sizeof(sockaddr_in6);
+  return address;
+}
+
+/// What the supervisor did not mean to give us is not for us.
+void keep_only(int first, int second) {
+  const auto low = static_cast<unsigned>(std::min(first, second));
+  const auto high = static_cast<unsigned>(std::max(first, second));
+  const auto close_from = [](unsigned from, unsigned to) {
+    if (from <= to) syscall(SYS_close_range, from, to, 0U);
+  };
+  close_from(STDERR_FILENO + 1, low - 1);
+  close_from(low + 1, high - 1);
+  close_from(high + 1, ~0U);
+}
+
+/// It reads what strangers send, so that it should be able to do as little as possible else.
+void drop_privileges() {
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (geteuid() != 0) return;
+  // A container may not allow it; then we stay who we are.
+  if (setgroups(0, nullptr) != 0 || setresgid(nobody, nobody, nobody) != 0) return;
+  [[maybe_unused]] const int changed = setresuid(nobody, nobody, nobody);
+}
+
+std::size_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  limit.rlim_cur = std::min(limit.rlim_max, std::max(limit.rlim_cur, descriptors_wanted));
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<std::size_t>(limit.rlim_cur);
+}
+
+void tell(Log& log, DoorEvent event) {
+  switch (event) {
+    case DoorEvent::app_refuses:
+      return log.line(LogLevel::warn, "the app refuses connections; clients wait for it");
+    case DoorEvent::app_accepts:
+      return log.line(LogLevel::info, "the app takes connections");
+    case DoorEvent::draining:
+      return log.line(LogLevel::info, "the front door takes no new connections");
+    case DoorEvent::undrained:
+      return log.line(LogLevel::info, "the front door takes new connections again");
+    case DoorEvent::full:
+      return log.line(LogLevel::error, "the front door has no room for more connections",
+                      {{"detail", "each one needs two descriptors; raise RLIMIT_NOFILE"}});
+  }
+}
+
+/// Blocked in all threads; main waits for them.
+sigset_t waited_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
+  return signals;
+}
+
+int run(Door& door, const sigset_t& signals, Log& log) {
+  auto thread = Thread::start("front door", [&] { door.run(); });
+  if (!thread) {
+    log.line(LogLevel::error, "the front door can't start", {{"detail", thread.error().message}});
+    return exit_failure;
+  }
+  int received = 0;
+  sigwait(&signals, &received);
+  door.request_stop(stop_limit);
+  thread.value().join();
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::string> words_of(const DoorOrder& order) {
+  return {std::to_string(order.listener_fd), std::to_string(order.page_fd), order.upstream,
+          std::string(levels[static_cast<std::size_t>(order.log.level)]),
+          order.log.format == LogFormat::json ? "json" : "logfmt"};
+}
+
+Result<DoorOrder> order_of(const std::vector<std::string>& words) {
+  const Error error{"'" + std::string(command_word) + "' is for 'vitals run' alone"};
+  if (words.size() != word_count) return error;
+  const auto listener = number(words[0]);
+  const auto page = number(words[1]);
+  const auto* const level = std::find(levels.begin(), levels.end(), words[3]);
+  if (!listener || !page || *listener == *page || level == levels.end()) return error;
+  if (*listener <= STDERR_FILENO || *page <= STDERR_FILENO) return error;
+  DoorOrder order{*listener, *page, words[2], {}};
+  order.log.level = static_cast<LogLevel>(level - levels.begin());
+  order.log.format = words[4] == "json" ? LogFormat::json : LogFormat::logfmt;
+  return order;
+}
+
+Result<std::vector<Address>> upstream_addresses(const std::string& upstream) {
+  const Error error{
+      "must be an address and a port of this Machine, such as \"127.0.0.1:3000\" or "
+      "\"localhost:3000\""};
+  const auto colon = upstream.rfind(':');
+  if (colon == std::string::npos) return error;
+  const auto port = number(std::string_view(upstream).substr(colon + 1));
+  constexpr int port_max = 65'535;
+  if (!port || *port < 1 || *port > port_max) return error;
+  const auto port_number = static_cast<std::uint16_t>(*port);
+  std::string host = upstream.substr(0, colon);
+  // Node listens on either, depending on its version.
+  if (host == "localhost") {
+    return std::vector{v4_address({htonl(INADDR_LOOPBACK)}, port_number),
+                       v6_address(in6addr_loopback, port_number)};
+  }
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return std::vector{v4_address(v4, port_number)};
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  in6_addr v6{};
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  if (!bracketed || inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
+  return std::vector{v6_address(v6, port_number)};
+}
+
+int run_door(const std::vector<std::string>& words) {
+  const auto order = order_of(words);
+  if (!order) {
+    std::fprintf(stderr, "vitals: %s\n", order.error().message.c_str());
+    return exit_usage;
+  }
+  const sigset_t signals = waited_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);
+  keep_only(order.value().listener_fd, order.value().page_fd);
+  const std::size_t descriptors = raise_descriptor_limit();
+  drop_privileges();
+  // After the change of user, which takes this wish back.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+
+  Log log(order.value().log);
+  auto upstream = upstream_addresses(order.value().upstream);
+  auto page = Page::open(Fd(order.value().page_fd));
+  if (!upstream || !page) {
+    const std::string why = upstream ? page.error().message : upstream.error().message;
+    log.line(LogLevel::error, "the front door can't start", {{"detail", why}});
+    return exit_failure;
+  }
+  Door door(Fd(order.value().listener_fd), {upstream.value(), clients_for(descriptors)},
+            page.value(), [&log](DoorEvent event) { tell(log, event); });
+  return run(door, signals, log);
+}
+
+}  // namespace vitals::front
