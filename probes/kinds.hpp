@@ -3,5 +3,8 @@
 // needed.
 KIND(http)
 KIND(tcp)
+KIND(tls)
 KIND(postgres)
 KIND(redis)
+KIND(websocket)
+KIND(dns)

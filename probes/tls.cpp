@@ -546,6 +546,8 @@ net::NetResult<Session> Client::handshake(int fd, const std::string& host,
   return session;
 }
 
+void Client::forget_session() { impl_->forget(); }
+
 }  // namespace vitals::tls
 
 namespace vitals {

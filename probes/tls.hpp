@@ -85,6 +85,8 @@ class Client {
   /// client.
   [[nodiscard]] net::NetResult<Session> handshake(int fd, const std::string& host,
                                                   const Deadline& deadline);
+  /// The next handshake is a full one.
+  void forget_session();
 
  private:
   struct Impl;

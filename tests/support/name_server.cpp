@@ -42,6 +42,11 @@ void append_name(std::string& out, const std::string& name) {
   out += '\0';
 }
 
+std::uint16_t number16(const std::string& packet, std::size_t at) {
+  return static_cast<std::uint16_t>(static_cast<unsigned char>(packet[at]) << 8U |
+                                    static_cast<unsigned char>(packet[at + 1]));
+}
+
 struct Packet {
   std::string question_section;  // name, type, class as they came
   DnsQuestion question;
@@ -59,7 +64,8 @@ Packet parse(const std::string& packet, bool tcp) {
     at += length + 1U;
   }
   if (at + 5 > packet.size()) throw std::runtime_error("not a DNS question");
-  parsed.question.v6 = static_cast<unsigned char>(packet[at + 2]) == type_aaaa;
+  parsed.question.type = number16(packet, at + 1);
+  parsed.question.v6 = parsed.question.type == type_aaaa;
   parsed.question_section = packet.substr(header_size, at + 5 - header_size);
   return parsed;
 }
@@ -118,6 +124,10 @@ std::string compose(const std::string& id, const Packet& packet, const DnsReply&
                   address_bytes(address, packet.question.v6));
     ++count;
   }
+  for (const auto& record : reply.records) {
+    append_record(records, record.owner.empty() ? owner : record.owner, record.type, record.data);
+    ++count;
+  }
   std::string out = id;
   append16(out, flags_of(reply.kind));
   append16(out, 1);
@@ -128,6 +138,13 @@ std::string compose(const std::string& id, const Packet& packet, const DnsReply&
   // Promises a record and does not give it.
   if (reply.kind == DnsReply::Kind::garbage) out[7] = 1;
   return out;
+}
+
+std::vector<std::string> packets_of(const std::string& id, const Packet& packet,
+                                    const DnsReply& reply) {
+  auto composed = compose(id, packet, reply);
+  if (reply.tamper) return reply.tamper(std::move(composed));
+  return {std::move(composed)};
 }
 
 void demand(bool condition, const char* what) {
@@ -143,6 +160,12 @@ sockaddr_in loopback(std::uint16_t port) {
 }
 
 }  // namespace
+
+std::string dns_name(const std::string& name) {
+  std::string wire;
+  append_name(wire, name);
+  return wire;
+}
 
 struct NameServer::Impl {
   struct Due {
@@ -196,7 +219,9 @@ struct NameServer::Impl {
     const auto parsed = parse(packet, false);
     const auto reply = ask(parsed.question);
     if (reply.kind == DnsReply::Kind::silence) return;
-    due.push_back({Clock::now() + reply.delay, from, compose(packet.substr(0, 2), parsed, reply)});
+    for (auto& one : packets_of(packet.substr(0, 2), parsed, reply)) {
+      due.push_back({Clock::now() + reply.delay, from, std::move(one)});
+    }
   }
 
   /// One question per connection, answered at once.
@@ -212,10 +237,13 @@ struct NameServer::Impl {
     }
     packet.erase(0, 2);
     const auto parsed = parse(packet, true);
-    const auto answer = compose(packet.substr(0, 2), parsed, ask(parsed.question));
+    const auto reply = ask(parsed.question);
     std::string framed;
-    append16(framed, static_cast<unsigned>(answer.size()));
-    framed += answer;
+    for (const auto& answer : packets_of(packet.substr(0, 2), parsed, reply)) {
+      append16(framed, static_cast<unsigned>(answer.size()));
+      framed += answer;
+    }
+    if (reply.kind == DnsReply::Kind::silence) framed.clear();
     send(client.get(), framed.data(), framed.size(), MSG_NOSIGNAL);
     while (recv(client.get(), buffer.data(), buffer.size(), 0) > 0) {
     }
@@ -256,6 +284,8 @@ NameServer::~NameServer() {
 }
 
 std::string NameServer::address() const { return "[127.0.0.1]:" + std::to_string(impl_->port); }
+
+std::uint16_t NameServer::port() const { return impl_->port; }
 
 std::vector<DnsQuestion> NameServer::questions() const {
   const std::lock_guard lock(impl_->mutex);

@@ -14,7 +14,17 @@ struct DnsQuestion {
   std::string name;
   bool v6 = false;   // AAAA; else A
   bool tcp = false;  // came over TCP
+  std::uint16_t type = 0;
 };
+
+/// A record of any type, its data as on the wire.
+struct DnsRecord {
+  std::uint16_t type = 0;
+  std::string data{};
+  std::string owner{};  // empty: the name asked for, or its alias
+};
+/// A name as on the wire, for the data of a record.
+std::string dns_name(const std::string& name);
 
 struct DnsReply {
   enum class Kind { addresses, nxdomain, servfail, refused, garbage, truncated, silence };
@@ -22,6 +32,9 @@ struct DnsReply {
   std::vector<std::string> addresses{};  // of the family asked for; none: an empty answer
   std::string alias{};                   // the name is a CNAME of this one
   std::chrono::milliseconds delay{0};
+  std::vector<DnsRecord> records{};  // behind the addresses
+  /// Makes of the packet what is sent instead of it, in order.
+  std::function<std::vector<std::string>(std::string packet)> tamper{};
 };
 
 class NameServer {
@@ -35,6 +48,7 @@ class NameServer {
 
   /// For a nameserver line: "[127.0.0.1]:PORT".
   [[nodiscard]] std::string address() const;
+  [[nodiscard]] std::uint16_t port() const;
   /// What was asked so far, in order.
   [[nodiscard]] std::vector<DnsQuestion> questions() const;
 
