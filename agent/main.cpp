@@ -8,6 +8,8 @@
 
 int main(int argc, char** argv) {
   using namespace vitals::cli;
+  const auto wrapped = vitals::child::find_wrapped(argc, argv);
+  if (wrapped.command != 0) return run_wrapped(argv, wrapped);
   forbid_cores();
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   if (!words.empty() && words[0] == vitals::front::command_word) {
@@ -25,6 +27,7 @@ int main(int argc, char** argv) {
     return exit_ok;
   }
   if (arguments.command == "serve") return serve(arguments);
+  if (arguments.command == "run") return run(arguments);
   if (arguments.command == "check") return check(arguments);
   if (arguments.command == "validate") return validate(arguments);
   if (arguments.command == "status") return status(arguments);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <string_view>
 
 #include <vitals/text.hpp>
@@ -26,6 +27,8 @@ constexpr Flag fail_on_flag{"--fail-on", "warn", "exit 1 for a warn, too"};
 constexpr Flag wait_flag{"--wait", "60s", "ask again until the verdict is pass or warn"};
 constexpr Flag print_flag{"--print", "", "show the effective config, secrets as ***"};
 constexpr Flag ttl_flag{"--ttl", "1h", "for how long; at most 24h"};
+/// Without words for --help: the supervisor alone gives it.
+constexpr Flag link_flag{"--link", "FD", ""};
 constexpr Flag watch_flag{"--watch", "", "draw again every two seconds until Ctrl-C"};
 
 struct CommandSpec {
@@ -41,6 +44,11 @@ const std::vector<CommandSpec>& commands() {
   constexpr std::size_t many = 1'000;
   static const std::vector<CommandSpec> all{
       {"serve", "", "run the agent", 0, {config_flag}},
+      {"run",
+       "-- CMD [ARG...]",
+       "run the agent with CMD as its child",
+       many,
+       {config_flag, link_flag}},
       {"check",
        "[NAME...]",
        "every check once, in parallel, no server",
@@ -80,7 +88,9 @@ Error unknown_command(const std::string& word) {
 
 Error unknown_flag(const CommandSpec& command, const std::string& word) {
   std::vector<std::string_view> names{"--help"};
-  for (const Flag& flag : command.flags) names.push_back(flag.name);
+  for (const Flag& flag : command.flags) {
+    if (!flag.doc.empty()) names.push_back(flag.name);
+  }
   const std::string guess = closest(word, names);
   return Error{"vitals " + std::string(command.name) + ": unknown option '" + word + "'" +
                (guess.empty() ? "" : "; did you mean '" + guess + "'?")};
@@ -107,6 +117,11 @@ std::optional<Error> set_flag(Arguments& arguments, std::string_view flag,
       return Error{"--format takes 'text' or 'json', not '" + value + "'"};
     }
     arguments.format = value == "json" ? OutputFormat::json : OutputFormat::text;
+  } else if (flag == "--link") {
+    int number = 0;
+    const auto end = std::from_chars(value.data(), value.data() + value.size(), number).ptr;
+    if (end != value.data() + value.size()) return Error{"--link takes a descriptor"};
+    arguments.link = number;
   } else if (flag == "--wait") {
     const auto wait = config::parse_duration(value);
     if (!wait) return Error{"--wait: " + wait.error().message};
@@ -152,6 +167,8 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (words[i] == "--help" || words[i] == "-h") {
       arguments.help = true;
+    } else if (words[i] == "--" && command->name == "run") {
+      break;
     } else if (words[i].starts_with("-")) {
       if (auto error = take_flag(arguments, *command, words, i)) return *error;
     } else {
@@ -173,12 +190,15 @@ std::string usage() {
   std::string text = "vitals probes an app and what it needs, and serves one honest verdict\n\n";
   for (const CommandSpec& command : commands()) {
     std::string line = "  vitals " + std::string(command.name);
-    if (!command.arguments.empty()) line += " " + std::string(command.arguments);
+    const bool options_first = command.name == "run";
+    if (!command.arguments.empty() && !options_first) line += " " + std::string(command.arguments);
     for (const Flag& flag : command.flags) {
+      if (flag.doc.empty()) continue;
       line += " [" + std::string(flag.name);
       if (!flag.value.empty()) line += " " + std::string(flag.value);
       line += "]";
     }
+    if (options_first) line += " " + std::string(command.arguments);
     text += line + "\n      " + std::string(command.doc) + "\n";
   }
   text += "\nOptions\n";
@@ -195,7 +215,9 @@ std::string usage() {
       "or config\n"
       "  validate        0 fine, 3 mistakes\n"
       "  lint            0 nothing found, 2 findings, 3 usage or a file that can't be read\n"
-      "  serve           0 after a clean stop, 3 for a bad config, 1 otherwise\n";
+      "  serve           0 after a clean stop, 3 for a bad config, 1 otherwise\n"
+      "  run             CMD's own, 128 + n for signal n; 127 not found, 126 can't be executed, 3 "
+      "bad config\n";
   return text;
 }
 

@@ -27,6 +27,8 @@ struct Arguments {
   std::optional<Duration> wait;
   std::string ttl;  // as written: the agent reads it
   OutputFormat format = OutputFormat::text;
+  /// run: the supervisor's end of the link is at this descriptor. Hidden: nobody types it.
+  std::optional<int> link;
   bool fail_on_warn = false;
   bool print = false;
   bool watch = false;

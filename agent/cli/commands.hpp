@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "agent/child/supervisor.hpp"
 #include "agent/cli/arguments.hpp"
 #include "agent/config/config.hpp"
 #include "agent/serve/report.hpp"
@@ -11,6 +12,11 @@
 namespace vitals::cli {
 
 int serve(const Arguments& arguments);
+/// The agent beside the app, started by the supervisor; typed without a command, a usage error.
+int run(const Arguments& arguments);
+/// `vitals run … -- CMD …`: the supervisor, or CMD itself where Fly runs a one-off command. Before
+/// anything else in main: what it becomes inherits all that was changed.
+int run_wrapped(char** argv, child::Wrapped wrapped);
 int check(const Arguments& arguments);
 int validate(const Arguments& arguments);
 int status(const Arguments& arguments);

@@ -1,12 +1,14 @@
 // `vitals serve`: builds every part by hand, then waits for signals.
 #include <malloc.h>
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 
+#include "agent/child/app_link.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/log.hpp"
 #include "agent/log_events.hpp"
@@ -49,7 +51,9 @@ std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
 class Agent {
  public:
-  Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started)
+  /// `link` to the supervisor; empty: there is none.
+  Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started,
+        Fd link)
       : source_(std::move(source)),
         config_(std::move(config)),
         log_(config_.log),
@@ -57,7 +61,9 @@ class Agent {
         board_(started, [this](const Event& event) { log_event(log_, event); }),
         keeper_(board_),
         scheduler_(board_, keeper_),
-        endpoints_(sources()) {}
+        endpoints_(sources()) {
+    if (link) app_link_ = std::make_unique<child::AppLink>(std::move(link), board_, log_);
+  }
 
   /// Answers first, then everything that costs time.
   std::optional<Error> start() {
@@ -65,6 +71,9 @@ class Agent {
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
     server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
                    Endpoints::slow_paths());
+    if (app_link_) {
+      if (auto error = app_link_->start()) return error;
+    }
     initialise_probe_libraries();
     announce();
     if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
@@ -91,6 +100,7 @@ class Agent {
 
   /// False when a probe hangs in a library: its thread still uses our parts.
   bool stop() {
+    if (app_link_) app_link_->stop();
     server_->stop(stop_limit);
     keeper_.stop();
     return scheduler_.stop(stop_limit);
@@ -105,7 +115,11 @@ class Agent {
     };
     sources.now = [] { return Instant::now(); };
     sources.metrics = [this](bool openmetrics) { return metrics(openmetrics); };
-    sources.drain = [this](bool draining) { board_.set_draining(draining, Instant::now()); };
+    sources.drain = [this](bool draining) {
+      // Nobody takes back the end of the app.
+      if (!draining && app_link_ && app_link_->state().draining) return;
+      board_.set_draining(draining, Instant::now());
+    };
     sources.mute = [this](std::string_view check, Duration ttl) {
       return board_.mute(check, ttl, Instant::now());
     };
@@ -131,6 +145,7 @@ class Agent {
   /// What a reload may change beside the checks.
   void apply_settings() {
     log_.configure(config_.log);
+    if (app_link_) app_link_->configure(config_.app);
     compat_ = std::make_shared<const std::set<Exporter>>(config_.server.compat);
     endpoints_.configure({config_.server.details, config_.server.token});
   }
@@ -152,14 +167,26 @@ class Agent {
     }
   }
 
+  void reject(const std::vector<std::string>& mistakes) {
+    board_.note_reload(false, Instant::now());
+    for (const std::string& line : mistakes) {
+      log_.line(LogLevel::error, "config rejected, nothing changed", {{"detail", line}});
+    }
+  }
+
   void reload() {
     auto loaded = load_config(source_);
     if (!loaded) {
-      board_.note_reload(false, Instant::now());
-      for (const std::string& line : loaded.error().lines) {
-        log_.line(LogLevel::error, "config rejected, nothing changed", {{"detail", line}});
-      }
+      reject(loaded.error().lines);
       return;
+    }
+    if (app_link_) {
+      const auto settings = child::supervisor_settings(loaded.value());
+      if (!settings) {
+        reject({settings.error().message});
+        return;
+      }
+      child::tell_ready(app_link_->descriptor(), settings.value());
     }
     const std::string listen = config_.server.listen;
     config_ = std::move(loaded).value();
@@ -187,7 +214,15 @@ class Agent {
   Keeper keeper_;
   Scheduler scheduler_;
   Endpoints endpoints_;
+  std::unique_ptr<child::AppLink> app_link_;
 };
+
+/// Of a process that the supervisor started. It has no terminal to lose, and a name that exec gave
+/// it from a descriptor's number.
+void prepare_beside_app() {
+  signal(SIGTTOU, SIG_IGN);
+  prctl(PR_SET_NAME, "vitals");
+}
 
 }  // namespace
 
@@ -196,15 +231,22 @@ int serve(const Arguments& arguments) {
   prepare_process();
   const sigset_t signals = waited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  Fd link(arguments.link.value_or(-1));
+  if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
   auto config = load_config(source);
   if (!config) return report_mistakes(config.error());
   auto server = HttpServer::listen(config.value().server.listen);
   if (!server) return complain(server.error().message, exit_failure);
+  if (link) {
+    const auto settings = child::supervisor_settings(config.value());
+    if (!settings) return complain(settings.error().message, exit_usage);
+    child::tell_ready(link.get(), settings.value());
+  }
 
   auto agent = std::make_unique<Agent>(std::move(source), std::move(config).value(),
-                                       std::move(server).value(), started);
+                                       std::move(server).value(), started, std::move(link));
   const auto error = agent->start();
   if (!error) agent->wait(signals);
   // A thread that hangs in a library still uses the agent's parts: leave them to the end.

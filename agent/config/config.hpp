@@ -16,6 +16,7 @@
 #include <vitals/secrets.hpp>
 #include <vitals/settings.hpp>
 
+#include "agent/config/app_config.hpp"
 #include "agent/verdict/snapshot.hpp"
 
 namespace vitals {
@@ -53,6 +54,7 @@ struct Config {
   /// The token and the secrets of all checks, each of which scrubs with these as well.
   std::shared_ptr<SecretSet> secrets;
   LogConfig log;
+  AppConfig app;
   SharedRule shared_rule = SharedRule::fleet;
   std::vector<ConfiguredCheck> checks;
   /// Things worth one log line each: an ignored URL parameter, UPSTASH_REDIS_REST_URL beside

@@ -9,6 +9,7 @@
 #include <vitals/assert.hpp>
 #include <vitals/text.hpp>
 
+#include "agent/config/app_reader.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
 #include "agent/text/names.hpp"
@@ -25,7 +26,6 @@ constexpr std::string_view log_formats = "logfmt|json";
 std::vector<LaterKey> later_tables() {
   return {
       {"groups", "this version has no groups yet; remove [groups.…]"},
-      {"app", "this version can't be the parent of the app yet; remove [app]"},
       {"autostop", "this version has no auto-stop yet; remove [autostop]"},
       {"fleet", "this version asks no other Machines yet; remove [fleet]"},
   };
@@ -157,7 +157,7 @@ class Loader {
 
   void read_document(const Value& document) {
     TableReader root(document, {}, mistakes_);
-    root.refuse_unknown({"server", "ready", "defaults", "checks", "log"}, later_tables());
+    root.refuse_unknown({"server", "ready", "defaults", "checks", "log", "app"}, later_tables());
     read_server(take_table(document, "server"));
     read_ready(take_table(document, "ready"));
     read_log(take_table(document, "log"));
@@ -166,6 +166,9 @@ class Loader {
     defaults_table.refuse_unknown(timing_keys());
     loaded_.defaults = read_timing(defaults_table);
     read_checks(input_.text ? take_table(document, "checks") : discover(), defaults_table);
+    Config& config = loaded_.config;
+    config.app = read_app(take_table(document, "app"),
+                          {input_.read_file, config.checks, config.secrets, mistakes_});
   }
 
   Value discover() {

@@ -188,6 +188,23 @@ void print_server(Printer& printer, const Loaded& loaded) {
   printer.raw("compat", "[" + compat + "]");
 }
 
+void print_app(Printer& printer, const AppConfig& app) {
+  if (!app.given) return;
+  printer.table("app");
+  if (!app.user.empty()) printer.text("user", app.user);
+  printer.duration("drain_delay", app.drain_delay);
+  printer.duration("stop_timeout", app.stop_timeout);
+  printer.text("restart", app.restart == RestartPolicy::never ? "never" : "on-failure");
+  if (!app.watchdog.empty()) {
+    printer.text("watchdog", app.watchdog);
+    printer.duration("watchdog_after", app.watchdog_after);
+  }
+  if (app.metrics) {
+    const auto url = app.metrics->read();
+    printer.text("metrics", url ? redact_url(url.value()) : mask);
+  }
+}
+
 void print_defaults(Printer& printer, const Timing& defaults) {
   // Unset time-outs are left out: they are worked out for each check from its interval.
   const CheckSpec usual;
@@ -245,6 +262,7 @@ std::string print(const Loaded& loaded) {
   printer.table("log");
   printer.text("level", to_word(config.log.level));
   printer.text("format", config.log.format == LogFormat::json ? "json" : "logfmt");
+  print_app(printer, config.app);
   print_defaults(printer, loaded.defaults);
   for (std::size_t i = 0; i < config.checks.size(); ++i) {
     print_check(printer, config.checks[i], loaded.tables[i]);

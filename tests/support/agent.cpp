@@ -49,7 +49,12 @@ std::string listen_line(std::uint16_t port) {
 
 Command serve_command(const std::filesystem::path& config, const Agent::Options& options) {
   Command command;
-  command.argv = {vitals_binary(), "serve", "--config", config.string()};
+  const bool parent = !options.command.empty();
+  command.argv = {vitals_binary(), parent ? "run" : "serve", "--config", config.string()};
+  if (parent) {
+    command.argv.emplace_back("--");
+    command.argv.insert(command.argv.end(), options.command.begin(), options.command.end());
+  }
   command.environment = options.environment;
   command.user = options.user;
   return command;
@@ -119,11 +124,16 @@ HttpAnswer http(std::uint16_t port, const std::string& target,
 Agent::Agent(const std::string& config, const Options& options)
     : port_(free_port()),
       server_lines_(options.server_lines),
+      is_parent_(!options.command.empty()),
       process_(serve_command(directory_.write("vitals.toml", whole(config)), options)) {
   const bool up = eventually([&] { return accepts_tcp(port_) || !process_.running(); });
   if (!up || !process_.running()) {
     throw std::runtime_error("vitals serve did not come up:\n" + process_.output());
   }
+}
+
+Agent::~Agent() {
+  if (is_parent_) process_.stop();
 }
 
 std::string Agent::whole(const std::string& config) const {

@@ -34,7 +34,12 @@ class Agent {
     std::string server_lines{};
     std::map<std::string, std::string> environment{};
     std::string user{};
+    /// Not empty: `vitals run … -- command`, stopped with TERM at the end.
+    std::vector<std::string> command{};
   };
+  ~Agent();
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
   explicit Agent(const std::string& config, const Options& options);
   explicit Agent(const std::string& config) : Agent(config, Options{}) {}
 
@@ -65,6 +70,7 @@ class Agent {
   TempDir directory_;
   std::uint16_t port_;
   std::string server_lines_;
+  bool is_parent_;
   Process process_;
 };
 

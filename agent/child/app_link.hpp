@@ -1,0 +1,77 @@
+// The agent's end of the link: what the supervisor tells of the app goes to board, log and metrics,
+// the watchdog's advice goes back.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include <vitals/fd.hpp>
+#include <vitals/result.hpp>
+
+#include "agent/child/link.hpp"
+#include "agent/child/watchdog.hpp"
+#include "agent/config/config.hpp"
+#include "agent/log.hpp"
+#include "agent/schedule/thread.hpp"
+#include "agent/verdict/board.hpp"
+
+namespace vitals::child {
+
+/// What the supervisor needs of a configuration. Blocking disk I/O (/etc/passwd). The error says
+/// what of [app] can't work here.
+[[nodiscard]] Result<SupervisorSettings> supervisor_settings(const Config& config);
+
+/// Tells the supervisor that we listen, with the settings from now on. The app's first start waits
+/// for it.
+void tell_ready(int link, const SupervisorSettings& settings);
+
+/// The log lines about what changed. `first`: this agent was just
+/// started and knows nothing of what came before.
+[[nodiscard]] std::vector<LogLine> describe_change(const AppState& before, const AppState& after,
+                                                   bool first);
+
+/// One thread. Board and log outlive it.
+class AppLink {
+ public:
+  AppLink(Fd link, StatusBoard& board, Log& log);
+  ~AppLink();
+  AppLink(const AppLink&) = delete;
+  AppLink& operator=(const AppLink&) = delete;
+
+  [[nodiscard]] std::optional<Error> start();
+  /// Reads what the supervisor still said, then joins.
+  void stop();
+  /// What the watchdog goes by, and how long the app has to stop. Thread-safe.
+  void configure(const AppConfig& app);
+
+  [[nodiscard]] int descriptor() const { return link_.get(); }
+  /// The latest state of the app. Thread-safe.
+  [[nodiscard]] AppState state() const;
+
+ private:
+  void run();
+  /// False: the supervisor is gone.
+  bool read_messages();
+  void take(const AppState& state);
+  void look_after_app();
+  void outlive_supervisor();
+
+  const Fd link_;
+  Fd wake_;
+  StatusBoard& board_;
+  Log& log_;
+  Thread thread_;
+  // Of the thread alone:
+  Watchdog watchdog_;
+  TimePoint app_seen_{};
+  bool first_ = true;
+
+  /// Guards what follows; held for a copy.
+  mutable std::mutex mutex_;
+  AppState state_;
+  AppConfig app_;
+  bool stopping_ = false;
+};
+
+}  // namespace vitals::child

@@ -1,0 +1,105 @@
+// What the supervisor and its helpers tell each other: fixed-size messages over an inherited
+// SOCK_SEQPACKET pair. Both ends are the same binary, so a struct is the whole protocol.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+
+#include <vitals/fd.hpp>
+#include <vitals/time.hpp>
+
+namespace vitals::child {
+
+/// More supplementary groups than this are refused where the user is looked up.
+inline constexpr std::size_t groups_max = 64;
+
+/// Who the app becomes; `change` is false when it stays who we are.
+struct Account {
+  bool change = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::uint32_t group_count = 0;
+  std::array<gid_t, groups_max> groups{};
+};
+
+/// All that the supervisor needs of the configuration.
+struct SupervisorSettings {
+  Account account;
+  std::int64_t drain_delay_ms = 0;
+  std::int64_t stop_timeout_ms = 4'000;
+  bool restart_on_failure = false;
+  bool json_log = false;
+};
+
+/// Why the app ended, for the log.
+enum class AppEnd : std::uint32_t { none, exited, killed, oom, watchdog };
+
+/// All that is known of the app. Sent whole on each change and to each new helper, so that none
+/// has to have seen what came before.
+struct AppState {
+  pid_t pid = 0;  // 0: it does not run
+  std::int64_t started_unix_ns = 0;
+  std::uint32_t restarts = 0;
+  std::uint32_t oom_kills = 0;
+  std::int32_t last_exit_code = 0;  // 128 + n for signal n; 0 as long as it never ended
+  AppEnd last_end = AppEnd::none;
+  std::uint32_t ends = 0;
+  /// Until it is started again; 0: it won't be.
+  std::int64_t restart_in_ms = 0;
+  /// TERM or INT came: say fail and draining, and answer with `drained`.
+  bool draining = false;
+  std::int32_t stop_signal = 0;
+  /// What the watchdog knew of this pid (HelperMessage::armed).
+  bool watchdog_armed = false;
+};
+
+struct HelperMessage {
+  enum class Type : std::uint32_t {
+    /// It listens, and these settings are in force; again after each reload.
+    ready,
+    /// The verdict is fail and draining.
+    drained,
+    /// The app `pid` is stuck: end it and start it again, within the budget.
+    restart,
+    /// The watchdog has seen the app `pid` pass; a new agent has to know.
+    armed,
+  };
+  Type type = Type::ready;
+  pid_t pid = 0;
+  SupervisorSettings settings;
+};
+
+static_assert(std::is_trivially_copyable_v<AppState>);
+static_assert(std::is_trivially_copyable_v<HelperMessage>);
+
+/// Both ends, close-on-exec; invalid when the system gives no more descriptors.
+struct LinkPair {
+  Fd supervisor;  // does not block
+  Fd helper;
+};
+[[nodiscard]] LinkPair make_link();
+
+/// False: the other end is gone, or its queue is full. Never waits, raises no signal.
+bool send_bytes(int link, const void* data, std::size_t size);
+template <typename Message>
+bool send_message(int link, const Message& message) {
+  return send_bytes(link, &message, sizeof message);
+}
+
+enum class Received { message, nothing, closed };
+/// `nothing`: there is none now (a link that does not block). What is no whole message is dropped.
+[[nodiscard]] Received receive_bytes(int link, void* data, std::size_t size);
+template <typename Message>
+[[nodiscard]] Received receive_message(int link, Message& message) {
+  return receive_bytes(link, &message, sizeof message);
+}
+
+/// Is `fd` such a link? Somebody may type the hidden option by hand.
+[[nodiscard]] bool is_link(int fd);
+
+}  // namespace vitals::child

@@ -1,0 +1,75 @@
+// Starts the app and the helpers: the one place that forks.
+#pragma once
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+
+#include <vitals/fd.hpp>
+
+#include "agent/child/link.hpp"
+
+namespace vitals::child {
+
+/// What we were born with, to be given to the app as it was.
+struct Origin {
+  sigset_t mask{};
+  struct sigaction on_child {};  // SIGCHLD may be ignored by our parent
+};
+/// Blocks every signal, and notes what was before.
+[[nodiscard]] Origin take_over_signals();
+
+enum class StartStage : int { exec, setgroups, setgid, setuid };
+
+struct AppStart {
+  pid_t pid = 0;  // 0: it could not be started
+  int error = 0;  // errno then
+  StartStage stage = StartStage::exec;
+};
+
+struct AppOptions {
+  char* const* argv = nullptr;  // ends with a null pointer; argv[0] is looked up in PATH
+  const Account& account;
+  const Origin& origin;
+  /// Make its group the terminal's foreground group.
+  bool foreground = false;
+};
+
+/// Starts the app in a process group of its own, with TERM as its signal for our death. Waits until
+/// its exec succeeded or failed.
+[[nodiscard]] AppStart start_app(const AppOptions& options);
+
+/// Becomes `account` and execs, in this process; returns only when it can't.
+[[nodiscard]] AppStart exec_app(char* const* argv, const Account& account);
+
+/// 127 when there is no such program, else 126 (POSIX shells, env(1)).
+[[nodiscard]] int start_failure_code(const AppStart& start);
+/// Says why on stderr.
+void complain_of_start(const AppStart& start, const char* program);
+
+/// The descriptor a helper finds its link at.
+inline constexpr int helper_link_fd = 3;
+/// Program name, command, --link, its number, the options, and a null pointer.
+inline constexpr std::size_t helper_words_max = 32;
+using HelperWords = std::array<char*, helper_words_max>;
+
+/// Our own binary, kept open: a newer one in its place speaks another protocol, and /proc may be
+/// missing later.
+class OwnBinary {
+ public:
+  OwnBinary();
+  /// Returns only when it can't.
+  void exec(char* const* argv) const;
+
+ private:
+  Fd file_;
+};
+
+/// Starts a helper in a process group of its own, with stdin and stdout on /dev/null, `link` as
+/// descriptor 3 and no other of ours or of our parent. Returns its pid, or -1.
+[[nodiscard]] pid_t start_helper(const OwnBinary& binary, const HelperWords& words, int link,
+                                 const Origin& origin);
+
+}  // namespace vitals::child

@@ -1,0 +1,30 @@
+// The table [app]: the parent of the app, and the app's own metrics (contract §9).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <vitals/settings.hpp>
+#include <vitals/time.hpp>
+
+namespace vitals {
+
+enum class RestartPolicy { never, on_failure };
+
+struct AppConfig {
+  /// "name", "name:group", "uid:gid"; empty: stay who we are. Looked up when the app starts.
+  std::string user;
+  Duration drain_delay{0};
+  Duration stop_timeout{4'000};
+  RestartPolicy restart = RestartPolicy::never;
+  /// Name of a local check; empty: no watchdog.
+  std::string watchdog;
+  Duration watchdog_after{60'000};
+  /// URL of the app's metrics.
+  std::optional<Text> metrics;
+
+  /// The table was written.
+  bool given = false;
+};
+
+}  // namespace vitals

@@ -1,0 +1,102 @@
+// Reads the table [app] and checks what it refers to.
+#include "agent/config/app_reader.hpp"
+
+#include <algorithm>
+
+#include <vitals/text.hpp>
+
+#include "agent/config/redact.hpp"
+
+namespace vitals::config {
+namespace {
+
+constexpr Duration stop_timeout_max = std::chrono::hours(1);
+constexpr Duration watchdog_after_min{1'000};
+
+/// name[:group]; whether they exist is known only where the app runs.
+Result<std::string> to_user(const Value& value) {
+  auto text = to_text(value);
+  if (!text) return text;
+  const std::string& user = text.value();
+  const auto colon = user.find(':');
+  const bool odd = user.find_first_of(" \t\r\n/,") != std::string::npos ||
+                   (colon != std::string::npos && user.find(':', colon + 1) != std::string::npos);
+  if (user.empty() || odd || colon == 0 || user.ends_with(':')) {
+    return Error{"must be \"name\", \"name:group\" or \"uid:gid\""};
+  }
+  return text;
+}
+
+Result<std::string> to_metrics_url(std::string url) {
+  const auto scheme = url.find("://");
+  const std::string_view name = std::string_view(url).substr(0, scheme);
+  const auto host = scheme == std::string::npos ? url.size() : scheme + 3;
+  const bool bad =
+      std::any_of(url.begin(), url.end(), [](char c) { return c <= ' ' || c == 0x7F; });
+  if ((name != "http" && name != "https") || host >= url.size() || url[host] == '/' || bad) {
+    return Error{"must be an http:// or https:// URL, such as \"http://127.0.0.1:3000/metrics\""};
+  }
+  return url;
+}
+
+Result<Text> to_metrics(const Value& value, const AppReaderInput& input) {
+  const auto path = file_path(value);
+  if (!path && value.type != Value::Type::text) {
+    return Error{"must be a string or { file = \"/path\" }, not " +
+                 std::string(describe(value.type))};
+  }
+  const auto text = path ? input.read_file(*path) : Result<std::string>(value.text);
+  if (!text) return Error{"is kept in a file: " + text.error().message};
+  const auto url = to_metrics_url(text.value());
+  if (!url) return url.error();
+  for (const std::string& secret : url_secrets(url.value())) input.secrets->add(secret);
+  return path ? live_file(*path, input.secrets, input.read_file) : Text::fixed(url.value());
+}
+
+void check_watchdog(TableReader& table, const AppConfig& app, const AppReaderInput& input) {
+  const auto check =
+      std::find_if(input.checks.begin(), input.checks.end(),
+                   [&](const ConfiguredCheck& each) { return each.spec->name == app.watchdog; });
+  if (check == input.checks.end()) {
+    std::vector<std::string_view> names;
+    for (const ConfiguredCheck& each : input.checks) names.emplace_back(each.spec->name);
+    table.refuse("watchdog", "names no check: there is no [checks." +
+                                 clean_text(app.watchdog, server_text_max) + "]" +
+                                 suggest(app.watchdog, names));
+  } else if (check->spec->scope != Scope::local) {
+    table.refuse("watchdog", "names a shared check: when that fails, the app is not the cause");
+  }
+}
+
+}  // namespace
+
+AppConfig read_app(const Value& value, const AppReaderInput& input) {
+  TableReader table(value, "app", input.mistakes);
+  constexpr std::string_view no_door = "this version has no front door yet; remove it";
+  table.refuse_unknown(
+      {"user", "drain_delay", "stop_timeout", "restart", "watchdog", "watchdog_after", "metrics"},
+      {{"front", no_door}, {"upstream", no_door}});
+  AppConfig app;
+  app.given = !value.children.empty();
+  const DurationRange stop_range{Duration(0), stop_timeout_max};
+  if (auto user = table.read<std::string>("user", to_user)) app.user = *user;
+  if (auto delay = table.duration("drain_delay", stop_range)) app.drain_delay = *delay;
+  if (auto limit = table.duration("stop_timeout", stop_range)) app.stop_timeout = *limit;
+  if (const auto policy = table.choice("restart", "never|on-failure")) {
+    app.restart = *policy == "never" ? RestartPolicy::never : RestartPolicy::on_failure;
+  }
+  if (auto after = table.duration("watchdog_after", {watchdog_after_min})) {
+    app.watchdog_after = *after;
+  }
+  if (auto name = table.text("watchdog")) {
+    app.watchdog = *name;
+    check_watchdog(table, app, input);
+  } else if (table.has("watchdog_after") && !table.has("watchdog")) {
+    table.refuse("watchdog_after", "means nothing without 'watchdog'");
+  }
+  const auto to_text_of_url = [&](const Value& v) { return to_metrics(v, input); };
+  if (auto metrics = table.read<Text>("metrics", to_text_of_url)) app.metrics = *metrics;
+  return app;
+}
+
+}  // namespace vitals::config

@@ -1,0 +1,116 @@
+// `vitals run`: how it ends, and what it refuses to begin.
+#include <doctest/doctest.h>
+
+#include <csignal>
+#include <string>
+
+#include "tests/support/agent.hpp"
+#include "tests/support/sockets.hpp"
+
+namespace vitals::test {
+namespace {
+
+const std::map<std::string, std::string> anywhere{{"VITALS_LISTEN", "127.0.0.1:0"},
+                                                  {"PATH", "/usr/bin:/bin"}};
+
+Finished run_command(const std::vector<std::string>& command,
+                     std::map<std::string, std::string> environment = anywhere) {
+  std::vector<std::string> words{"run", "--"};
+  words.insert(words.end(), command.begin(), command.end());
+  return vitals(words, environment);
+}
+
+std::map<std::string, std::string> with(const std::string& name, const std::string& value) {
+  auto environment = anywhere;
+  environment[name] = value;
+  return environment;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("run: exit codes 0 to 255 are the app's own") {
+  for (int code = 0; code <= 255; ++code) {
+    CAPTURE(code);
+    CHECK(run_command({"sh", "-c", "exit " + std::to_string(code)}).code == code);
+  }
+}
+
+TEST_CASE("run: an app that a signal ends gives 128 + its number") {
+  for (const int signal :
+       {SIGHUP,    SIGINT,  SIGQUIT, SIGILL,  SIGTRAP, SIGABRT, SIGBUS,    SIGFPE,  SIGKILL,
+        SIGUSR1,   SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGXCPU, SIGXFSZ,
+        SIGVTALRM, SIGPROF, SIGIO,   SIGPWR,  SIGSYS,  34,      64}) {
+    CAPTURE(signal);
+    CHECK(run_command({"sh", "-c", "ulimit -c 0; kill -" + std::to_string(signal) + " $$"}).code ==
+          128 + signal);
+  }
+}
+
+TEST_CASE("run: a command that is not there is 127, one that can't be executed 126, both say so") {
+  const auto missing = run_command({"no-such-program-of-vitals"});
+  CHECK(missing.code == 127);
+  CHECK(contains(missing.output, "vitals: no-such-program-of-vitals: not found"));
+  CHECK(run_command({"/no/such/path"}).code == 127);
+  CHECK(run_command({""}).code == 127);
+  const auto data = run_command({"/etc/passwd"});
+  CHECK(data.code == 126);
+  CHECK(contains(data.output, "vitals: /etc/passwd: can't be executed: Permission denied"));
+  CHECK(run_command({"/"}).code == 126);
+}
+
+TEST_CASE("run: without a command it is usage, exit 3") {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"run"}, {"run", "--"}, {"run", "true"}, {"run", "--link", "0"}}) {
+    const auto answer = vitals(words);
+    CHECK(answer.code == 3);
+    CHECK(contains(answer.output, "vitals run -- node server.js"));
+    CHECK(contains(answer.output, "vitals run [--config FILE] -- CMD [ARG...]"));
+  }
+  const auto typo = vitals({"run", "--confg", "x", "--", "true"});
+  CHECK(typo.code == 3);
+  CHECK(contains(typo.output, "did you mean '--config'?"));
+}
+
+TEST_CASE("run: a bad config starts nothing, lists every mistake, exit 3") {
+  const TempDir folder;
+  const auto file = folder.write("vitals.toml", "[app]\nrestart = \"always\"\nfront = \"x\"\n");
+  const auto mark = folder.path() / "started";
+  for (const char* one_off : {"", "1"}) {
+    CAPTURE(one_off);
+    const auto answer = vitals({"run", "--config", file.string(), "--", "touch", mark.string()},
+                               with("RELEASE_COMMAND", one_off));
+    CHECK(answer.code == 3);
+    CHECK(contains(answer.output, "vitals.toml:2:1: app: 'restart'"));
+    CHECK(contains(answer.output, "vitals.toml:3:1: app: 'front'"));
+    CHECK(!std::filesystem::exists(mark));
+  }
+}
+
+TEST_CASE("run: when it can't listen, nothing is started, exit 1") {
+  const DeafListener taken;
+  const TempDir folder;
+  const auto mark = folder.path() / "started";
+  const auto answer = run_command(
+      {"touch", mark.string()}, with("VITALS_LISTEN", "127.0.0.1:" + std::to_string(taken.port())));
+  CHECK(answer.code == 1);
+  CHECK(contains(answer.output, std::to_string(taken.port())));
+  CHECK(!std::filesystem::exists(mark));
+}
+
+TEST_CASE("run: a one-off command of Fly takes our place, without agent") {
+  for (const char* variable : {"RELEASE_COMMAND", "FLY_TEST_COMMAND"}) {
+    CAPTURE(variable);
+    const auto answer = run_command({"sh", "-c", "echo only this; exit 4"}, with(variable, "1"));
+    CHECK(answer.code == 4);
+    CHECK(answer.output == "only this\n");
+    CHECK(run_command({"sh", "-c", "kill -9 $$"}, with(variable, "1")).code == 128 + SIGKILL);
+    CHECK(run_command({"/no/such/path"}, with(variable, "1")).code == 127);
+    // Empty is not set: the agent runs.
+    CHECK(contains(run_command({"true"}, with(variable, "")).output, "msg=listening"));
+  }
+}
+
+}  // namespace
+}  // namespace vitals::test
