@@ -65,7 +65,11 @@ const std::vector<CommandSpec>& commands() {
       {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
       {"unmute", "NAME [URL]", "let it count again", 2, {config_flag}, 1},
       {"kinds", "", "the probe kinds, their settings and defaults", 0, {format_flag}},
-      {"lint", "FILE...", "offline check of fly.toml files, with what stands beside them", many, {}},
+      {"lint",
+       "FILE...",
+       "offline check of fly.toml files, with what stands beside them",
+       many,
+       {}},
       {"version", "", "revision and the versions of the libraries inside", 0, {format_flag}},
   };
   return all;
@@ -125,6 +129,8 @@ std::optional<Error> set_flag(Arguments& arguments, std::string_view flag,
   } else if (flag == "--wait") {
     const auto wait = config::parse_duration(value);
     if (!wait) return Error{"--wait: " + wait.error().message};
+    constexpr Duration wait_max = std::chrono::hours(24);
+    if (wait.value() > wait_max) return Error{"--wait: at most 24h"};
     arguments.wait = wait.value();
   } else {
     VITALS_ASSERT(!"a flag of the table that nobody reads");

@@ -10,6 +10,7 @@
 #include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
 
+#include "agent/cli/agent_url.hpp"
 #include "agent/cli/client.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/config/redact.hpp"
@@ -37,8 +38,9 @@ struct Agent {
 };
 
 /// The URL of the command line (`url` is its place among the names), else the one of the config;
-/// the token of the config, else $VITALS_TOKEN. A config that does not load is an error only when
-/// it was named.
+/// the token of the config, else $VITALS_TOKEN. The token goes to the agent of the config and to
+/// this Machine: any other URL may be a stranger's. A config that does not load is an error only
+/// when it was named.
 Result<Agent> find_agent(const Arguments& arguments, std::size_t url = 0) {
   const bool has_url = arguments.names.size() > url;
   Agent agent;
@@ -53,9 +55,11 @@ Result<Agent> find_agent(const Arguments& arguments, std::size_t url = 0) {
     return Error{config.error().lines.empty() ? "the config does not load"
                                               : config.error().lines.front()};
   }
+  const std::string configured = agent.url;
   if (has_url) agent.url = arguments.names[url];
   if (agent.url.find("://") == std::string::npos) agent.url = "http://" + agent.url;
   while (agent.url.ends_with('/')) agent.url.pop_back();
+  if (agent.url != configured && !leads_to_loopback(agent.url)) agent.token.clear();
   return agent;
 }
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -25,7 +26,10 @@ namespace {
 
 /// How long a clean stop waits for answers on their way and for probes in flight.
 constexpr Duration stop_limit{1'000};
-constexpr std::time_t summary_every_seconds = 3'600;
+constexpr Duration summary_every = std::chrono::hours(1);
+
+/// One to wait on, one for a connection, one for a second address or a fresh attempt beside it.
+constexpr std::size_t descriptors_per_check = 3;
 
 /// 1,000 threads must not each get an arena, and need more descriptors than shells give.
 void prepare_process() {
@@ -69,8 +73,10 @@ class Agent {
   std::optional<Error> start() {
     apply_settings();
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
-    server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
-                   Endpoints::slow_paths());
+    auto refused =
+        server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
+                       Endpoints::slow_paths());
+    if (refused) return refused;
     if (app_link_) {
       if (auto error = app_link_->start()) return error;
     }
@@ -82,9 +88,12 @@ class Agent {
 
   /// Until TERM or INT.
   void wait(const sigset_t& signals) {
-    const timespec hour{summary_every_seconds, 0};
+    TimePoint summary_at = Clock::now() + summary_every;
     while (true) {
-      const int signal_number = sigtimedwait(&signals, nullptr, &hour);
+      const Elapsed left = std::max(Elapsed::zero(), Elapsed(summary_at - Clock::now()));
+      const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+      const timespec wait{seconds.count(), (left - seconds).count()};
+      const int signal_number = sigtimedwait(&signals, nullptr, &wait);
       if (signal_number == SIGTERM || signal_number == SIGINT) {
         log_.line(LogLevel::info, "stopping",
                   {{"signal", signal_number == SIGTERM ? "TERM" : "INT"}});
@@ -94,6 +103,8 @@ class Agent {
         reload();
       } else if (signal_number < 0 && errno == EAGAIN) {
         log_summary(log_, *board_.latest(), Instant::now());
+        scheduler_.reap();
+        summary_at += summary_every;
       }
     }
   }
@@ -162,6 +173,10 @@ class Agent {
                   "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
                   "REDIS_URL"}});
     }
+    log_remarks();
+  }
+
+  void log_remarks() {
     for (const std::string& remark : config_.remarks) {
       log_.line(LogLevel::info, "config", {{"detail", remark}});
     }
@@ -203,6 +218,7 @@ class Agent {
     }
     board_.note_reload(true, Instant::now());
     log_.line(LogLevel::info, "config reloaded", {{"config", config_.source}});
+    log_remarks();
   }
 
   const ConfigSource source_;
@@ -237,7 +253,9 @@ int serve(const Arguments& arguments) {
   ConfigSource source = config_source(arguments);
   auto config = load_config(source);
   if (!config) return report_mistakes(config.error());
-  auto server = HttpServer::listen(config.value().server.listen);
+  ServerLimits limits;
+  limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
+  auto server = HttpServer::listen(config.value().server.listen, limits);
   if (!server) return complain(server.error().message, exit_failure);
   if (link) {
     const auto settings = child::supervisor_settings(config.value());

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <vitals/assert.hpp>
@@ -12,6 +11,7 @@
 #include "agent/config/app_reader.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
+#include "agent/text/listen_address.hpp"
 #include "agent/text/names.hpp"
 
 namespace vitals::config {
@@ -50,22 +50,11 @@ void expand_all(Value& value, const std::string& path, const Environment& enviro
   }
 }
 
-/// "host:port" or "[v6]:port"; whether anything can listen there is for the listener to find out.
+/// Whether the system lets us listen there is for the listener to find out.
 Result<std::string> to_listen_address(const Value& value) {
   auto text = to_text(value);
-  if (!text) return text;
-  const std::string& address = text.value();
-  const auto colon = address.rfind(':');
-  const Error error{"must be an address and a port, such as \"[::]:9100\" or \"127.0.0.1:9100\""};
-  if (colon == std::string::npos || colon == 0) return error;
-  const std::string host = address.substr(0, colon);
-  const bool bracketed = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
-  if (!bracketed && host.find_first_of(":[] \t\r\n/@") != std::string::npos) return error;
-  unsigned port = 0;
-  const char* end = address.data() + address.size();
-  const auto parsed = std::from_chars(address.data() + colon + 1, end, port);
-  if (parsed.ec != std::errc() || parsed.ptr != end || port > 65'535) return error;
-  return text;
+  if (!text || parse_listen_address(text.value())) return text;
+  return Error{"must be an address and a port, such as \"[::]:9100\" or \"127.0.0.1:9100\""};
 }
 
 Details to_details(std::string_view text) {

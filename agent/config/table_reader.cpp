@@ -36,10 +36,6 @@ std::optional<std::string> TableReader::choice(std::string_view key, std::string
   return read<std::string>(key, [&](const Value& value) { return to_choice(value, choices); });
 }
 
-std::optional<std::vector<std::string>> TableReader::list(std::string_view key) {
-  return read<std::vector<std::string>>(key, to_list);
-}
-
 void TableReader::refuse(std::string_view key, std::string_view message) {
   complain(key, in_quotes(key) + " " + std::string(message));
   wrong_.emplace(key);

@@ -59,7 +59,6 @@ class TableReader {
   std::optional<bool> flag(std::string_view key);
   std::optional<Duration> duration(std::string_view key, DurationRange range);
   std::optional<std::string> choice(std::string_view key, std::string_view choices);
-  std::optional<std::vector<std::string>> list(std::string_view key);
 
   /// "'key' message" at the place of the key (of the table when it is not there); marks it wrong.
   void refuse(std::string_view key, std::string_view message);

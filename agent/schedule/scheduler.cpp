@@ -196,6 +196,7 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
     }
     runners_ = std::move(next);
   }
+  reap();
   retire(std::move(ending), Duration(0));
   for (auto& runner : starting) {
     if (auto error = runner->start()) return error;
@@ -215,6 +216,14 @@ bool Scheduler::signal(std::string_view check, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto found = runners_.find(check);
   return found != runners_.end() && found->second->signal(now);
+}
+
+void Scheduler::reap() {
+  std::erase_if(hanging_, [](const std::unique_ptr<Runner>& runner) {
+    if (!runner->done()) return false;
+    runner->join();
+    return true;
+  });
 }
 
 bool Scheduler::stop(Duration limit) {

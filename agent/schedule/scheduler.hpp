@@ -48,6 +48,10 @@ class Scheduler {
   /// is no such check, or its kind takes no calls. Any thread may call.
   bool signal(std::string_view check, Instant now);
 
+  /// Frees what a reload ended while its probe hung, and that has returned since. run() does so,
+  /// too.
+  void reap();
+
   /// Interrupts and joins all threads. Those that hang in a library beyond `limit` are left behind
   /// with their probes; false then, and the process should end.
   bool stop(Duration limit);

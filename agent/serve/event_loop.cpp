@@ -55,17 +55,18 @@ bool out_of_descriptors(int error) {
 
 }  // namespace
 
-std::size_t connections_for(std::size_t configured, std::size_t descriptors) {
-  const auto reserved = std::max(reserved_descriptors_min, descriptors / reserved_share);
+std::size_t connections_for(const ServerLimits& limits, std::size_t descriptors) {
+  const auto reserved =
+      std::max(reserved_descriptors_min + limits.descriptors_kept, descriptors / reserved_share);
   const auto free = descriptors > reserved ? descriptors - reserved : 0;
-  return std::min(configured, std::max(free, connections_min));
+  return std::min(limits.connections_max, std::max(free, connections_min));
 }
 
 EventLoop::EventLoop(Fd listener, ServerLimits limits, const Handler& handler,
                      std::vector<std::string> slow_paths, ServerStats& stats)
     : limits_(limits),
       head_limits_{limits.request_line_max, limits.head_max},
-      connections_max_(connections_for(limits.connections_max, open_files_limit())),
+      connections_max_(connections_for(limits, open_files_limit())),
       slow_paths_(std::move(slow_paths)),
       stats_(stats),
       listener_(std::move(listener)),
@@ -88,6 +89,8 @@ EventLoop::EventLoop(Fd listener, ServerLimits limits, const Handler& handler,
 }
 
 EventLoop::~EventLoop() = default;
+
+std::optional<Error> EventLoop::start_worker() { return slow_lane_->start(); }
 
 void EventLoop::request_stop(Duration limit) {
   stop_limit_ = std::max<Duration::rep>(limit.count(), 0);

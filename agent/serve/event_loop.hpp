@@ -40,7 +40,7 @@ inline constexpr int accepts_per_turn = 64;
 inline constexpr Duration accept_pause{100};
 
 /// How many connections may be open when `descriptors` may: the rest is for probes and files.
-[[nodiscard]] std::size_t connections_for(std::size_t configured, std::size_t descriptors);
+[[nodiscard]] std::size_t connections_for(const ServerLimits& limits, std::size_t descriptors);
 
 /// run() is for one thread; request_stop() for any.
 class EventLoop {
@@ -54,6 +54,8 @@ class EventLoop {
 
   /// Serves until request_stop(), then until running answers have left or `limit` is over.
   void run();
+  /// Before run(). The error says that the system gives no more threads.
+  [[nodiscard]] std::optional<Error> start_worker();
   void request_stop(Duration limit);
 
  private:

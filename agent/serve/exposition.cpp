@@ -167,12 +167,6 @@ void append_number(std::string& out, double value) {
   out.append(buffer.data(), static_cast<std::size_t>(length));
 }
 
-void Exposition::add(const MetricFamily& family) {
-  if (family.metric.empty()) return;
-  begin(family);
-  for (const ClientMetric& metric : family.metric) sample(family, metric);
-}
-
 void Exposition::begin(const MetricFamily& family) {
   const std::string_view name = family_name(family, format_);
   page_.append("# HELP ").append(name).append(" ");

@@ -24,10 +24,9 @@ class Exposition {
  public:
   explicit Exposition(ExpositionFormat format) : format_(format) {}
 
-  /// A whole family; left out when it has no sample. Counter names end in "_total".
-  void add(const prometheus::MetricFamily& family);
-  /// The same in steps, for samples that are written as they are made: begin() once with the name,
-  /// help and type of `family`, then every sample of it before the next begin().
+  /// In steps, for samples that are written as they are made: begin() once with the name (of
+  /// counters it ends in "_total"), help and type of `family`, then every sample of it before the
+  /// next begin(). A family without samples is left out.
   void begin(const prometheus::MetricFamily& family);
   void sample(const prometheus::MetricFamily& family, const prometheus::ClientMetric& metric);
 

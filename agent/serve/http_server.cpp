@@ -33,14 +33,16 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 HttpServer::~HttpServer() { stop(Duration::zero()); }
 
-void HttpServer::start(Handler handler, std::vector<std::string> slow_paths) {
+std::optional<Error> HttpServer::start(Handler handler, std::vector<std::string> slow_paths) {
   VITALS_ASSERT(!impl_->loop && impl_->listener.fd);
   impl_->handler = std::move(handler);
   impl_->loop.emplace(std::move(impl_->listener.fd), impl_->limits, impl_->handler,
                       std::move(slow_paths), impl_->stats);
+  if (auto error = impl_->loop->start_worker()) return error;
   auto thread = Thread::start("http", [this] { impl_->loop->run(); });
-  VITALS_ASSERT(thread.ok());  // at start: nothing could serve without it
+  if (!thread) return thread.error();
   impl_->thread = std::move(thread).value();
+  return std::nullopt;
 }
 
 void HttpServer::stop(Duration limit) {

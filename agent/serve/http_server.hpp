@@ -25,8 +25,9 @@ struct ServerLimits {
   std::size_t head_max = 8 * 1024;
   std::size_t body_max = 1024;
   std::size_t connections_max = 4'096;
-  Duration head_timeout{2'000};     // from the first byte of a head to its end (and of its body)
-  Duration silent_timeout{60'000};  // a connection without a byte
+  std::size_t descriptors_kept = 0;  // not for clients, at least: the probes need them
+  Duration head_timeout{2'000};      // from the first byte of a head to its end (and of its body)
+  Duration silent_timeout{60'000};   // a connection without a byte
 };
 
 /// A whole, well-formed request.
@@ -76,7 +77,8 @@ class HttpServer {
                                                     ServerLimits limits = {});
   ~HttpServer();
 
-  void start(Handler handler, std::vector<std::string> slow_paths);
+  /// The error says that the system gives no more threads.
+  [[nodiscard]] std::optional<Error> start(Handler handler, std::vector<std::string> slow_paths);
   /// Stops accepting, gives running answers up to `limit` to leave, joins. Idempotent.
   void stop(Duration limit);
 

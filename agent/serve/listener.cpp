@@ -7,9 +7,10 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <optional>
+
+#include "agent/text/listen_address.hpp"
 
 namespace vitals::http {
 namespace {
@@ -47,24 +48,16 @@ Target make_v6(in6_addr host, std::uint16_t port) {
   return target;
 }
 
-std::optional<Target> parse(const std::string& address) {
-  const auto colon = address.rfind(':');
-  if (colon == std::string::npos) return std::nullopt;
-  std::uint16_t port = 0;
-  const char* end = address.data() + address.size();
-  const auto [last, error] = std::from_chars(address.data() + colon + 1, end, port);
-  if (error != std::errc() || last != end) return std::nullopt;
-  auto host = address.substr(0, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    in6_addr v6{};
-    const auto inner = host.substr(1, host.size() - 2);
-    if (inet_pton(AF_INET6, inner.c_str(), &v6) != 1) return std::nullopt;
-    return make_v6(v6, port);
+std::optional<Target> parse(const std::string& text) {
+  const auto address = parse_listen_address(text);
+  if (!address) return std::nullopt;
+  in6_addr v6{};
+  if (address->v6 && inet_pton(AF_INET6, address->host.c_str(), &v6) == 1) {
+    return make_v6(v6, address->port);
   }
-  if (host == "localhost") host = "127.0.0.1";
   in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) != 1) return std::nullopt;
-  return make_v4(v4, port);
+  inet_pton(AF_INET, address->host.c_str(), &v4);
+  return make_v4(v4, address->port);
 }
 
 /// Nothing on success; errno otherwise.

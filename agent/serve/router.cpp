@@ -216,7 +216,7 @@ void append_plain(const Plain& plain, std::string& out) {
   out.append(httplib::status_message(plain.status)).append("\r\n");
   out.append("Content-Type: application/json\r\n");
   out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
-  out.append("Cache-Control: no-store\r\n").append(plain.headers).append("\r\n");
+  out.append("Cache-Control: no-store\r\nVary: Accept\r\n").append(plain.headers).append("\r\n");
   if (plain.with_body) out += body;
 }
 

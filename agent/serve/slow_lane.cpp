@@ -6,10 +6,13 @@
 namespace vitals::http {
 
 SlowLane::SlowLane(const Handler& handler, std::function<void()> wake)
-    : router_(handler), wake_(std::move(wake)) {
+    : router_(handler), wake_(std::move(wake)) {}
+
+std::optional<Error> SlowLane::start() {
   auto thread = Thread::start("http-slow", [this] { work(); });
-  VITALS_ASSERT(thread.ok());  // at start, with two threads: nothing could serve without them
+  if (!thread) return thread.error();
   thread_ = std::move(thread).value();
+  return std::nullopt;
 }
 
 SlowLane::~SlowLane() {

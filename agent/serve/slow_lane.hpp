@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,10 @@ struct SlowAnswer {
 /// push() and take() are for one thread, the loop's; neither blocks.
 class SlowLane {
  public:
-  /// `wake` is called on the worker whenever an answer is ready. Starts the thread.
+  /// `wake` is called on the worker whenever an answer is ready.
   SlowLane(const Handler& handler, std::function<void()> wake);
+  /// The error says that the system gives no more threads; nothing is ever answered then.
+  [[nodiscard]] std::optional<Error> start();
   /// Finishes the running job, forgets the others.
   ~SlowLane();
   SlowLane(const SlowLane&) = delete;

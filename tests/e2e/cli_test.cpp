@@ -136,6 +136,23 @@ TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when
   CHECK(waiting.wait(std::chrono::seconds(10)) == 0);
 }
 
+TEST_CASE("check --wait: more than a day is a mistake") {
+  const Finished asked = vitals({"check", "--wait", "25h"});
+  CHECK(asked.code == 3);
+  CHECK(says(asked, "--wait: at most 24h"));
+}
+
+TEST_CASE(
+    "serve and validate: a listen address that needs a name server is a mistake with its place") {
+  const TempDir folder;
+  const auto config = folder.write("v.toml", "[server]\nlisten = \"my-host:9100\"\n").string();
+  for (const char* command : {"serve", "validate"}) {
+    const Finished refused = vitals({command, "--config", config});
+    CHECK(refused.code == 3);
+    CHECK(says(refused, "v.toml:2:1: server: 'listen' must be an address and a port"));
+  }
+}
+
 TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answers") {
   const Agent agent("");
   const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());

@@ -67,8 +67,8 @@ struct Served {
     auto made = HttpServer::listen(address, limits);
     REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().message));
     server = std::move(made).value();
-    server->start([this](const HttpRequest& request) { return handle(request); },
-                  {"/slow", "/big"});
+    REQUIRE_FALSE(server->start([this](const HttpRequest& request) { return handle(request); },
+                                {"/slow", "/big"}));
   }
   ~Served() {
     gate.open();
@@ -303,6 +303,7 @@ TEST_CASE("server: abuse is answered with its code and a close, and the answer a
     CHECK(answer->status == row.status);
     CHECK(answer->header("connection") == "close");
     CHECK(answer->header("content-type") == "application/json");
+    CHECK(answer->header("vary") == "Accept");
     CHECK(answer->body.starts_with("{\"error\": \""));
     CHECK(answer->body.size() == std::stoul(answer->header("content-length")));
     CHECK(client.closes());
@@ -385,12 +386,22 @@ TEST_CASE("server: beyond its limit the longest idle connection goes first") {
 }
 
 TEST_CASE("server: 4,096 is the default limit, less what probes need of a low descriptor limit") {
-  CHECK(http::connections_for(ServerLimits{}.connections_max, 10'240) == 4'096);
-  CHECK(http::connections_for(4'096, 1'048'576) == 4'096);
-  CHECK(http::connections_for(4'096, 1'024) == 768);
-  CHECK(http::connections_for(4'096, 128) == 64);
-  CHECK(http::connections_for(4'096, 32) == 16);
-  CHECK(http::connections_for(8, 128) == 8);
+  const auto connections = [](std::size_t most, std::size_t descriptors, std::size_t kept = 0) {
+    ServerLimits limits;
+    limits.connections_max = most;
+    limits.descriptors_kept = kept;
+    return http::connections_for(limits, descriptors);
+  };
+  CHECK(connections(4'096, 10'240) == 4'096);
+  CHECK(connections(4'096, 1'048'576) == 4'096);
+  CHECK(connections(4'096, 1'024) == 768);
+  CHECK(connections(4'096, 128) == 64);
+  CHECK(connections(4'096, 32) == 16);
+  CHECK(connections(8, 128) == 8);
+  // Probes come first: clients are told to come back, checks would be wrong.
+  CHECK(connections(4'096, 1'024, 300) == 660);
+  CHECK(connections(4'096, 1'024, 3'000) == 16);
+  CHECK(connections(4'096, 16'192, 3'000) == 4'096);
 }
 
 namespace {
@@ -401,7 +412,7 @@ int serve_with_few_descriptors(int port_pipe, int done_pipe, bool keep_none) {
   if (setrlimit(RLIMIT_NOFILE, &few) != 0) return 10;
   auto made = HttpServer::listen("127.0.0.1:0");
   if (!made) return 11;
-  made.value()->start([](const HttpRequest&) { return HttpReply{}; }, {});
+  if (made.value()->start([](const HttpRequest&) { return HttpReply{}; }, {})) return 12;
   std::vector<Fd> taken;
   while (keep_none) {  // as if probes had taken all of them
     Fd fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -655,7 +666,7 @@ TEST_CASE("server: clients that come before start() are answered after it") {
   REQUIRE(made.ok());
   RawClient early(made.value()->port());
   early.send(get_health);
-  made.value()->start([](const HttpRequest&) { return HttpReply{}; }, {});
+  REQUIRE_FALSE(made.value()->start([](const HttpRequest&) { return HttpReply{}; }, {}));
   CHECK(early.answer()->status == 200);
 }
 

@@ -56,7 +56,10 @@ std::vector<std::string> sorted_lines(const std::string& text) {
 
 std::string page(const std::vector<MetricFamily>& families, ExpositionFormat format) {
   Exposition exposition(format);
-  for (const MetricFamily& family : families) exposition.add(family);
+  for (const MetricFamily& family : families) {
+    if (!family.metric.empty()) exposition.begin(family);
+    for (const auto& metric : family.metric) exposition.sample(family, metric);
+  }
   return std::move(exposition).finish();
 }
 

@@ -290,6 +290,41 @@ TEST_CASE("signal: a call reaches its probe, which looks at once; a reload passe
   CHECK(calls == 2);
 }
 
+/// Tells when it is destroyed.
+class WatchedProbe : public ScriptedProbe {
+ public:
+  WatchedProbe(Script& script, std::atomic<bool>& freed) : ScriptedProbe(script), freed_(freed) {}
+  ~WatchedProbe() override { freed_ = true; }
+
+ private:
+  std::atomic<bool>& freed_;
+};
+
+TEST_CASE("reload: a check that hung when it was ended is freed once it returns") {
+  std::atomic<bool> freed{false};
+  std::atomic<bool> released{false};
+  Script hung;
+  hung.answer = [&](const Attempt&) {
+    while (!released) poll(nullptr, 0, 1);
+    return passed("late");
+  };
+  Machine machine;
+  const auto spec = quick("hung", 60'000, 50'000);
+  machine.board.set_checks({spec}, SharedRule::fleet, Instant::now());
+  std::vector<ConfiguredCheck> checks;
+  checks.push_back(
+      {spec, std::make_unique<WatchedProbe>(hung, freed), std::make_shared<SecretSet>(), {}});
+  REQUIRE_FALSE(machine.scheduler.run(std::move(checks), Duration(0)).has_value());
+  REQUIRE(eventually([&] { return hung.inside == 1; }));
+  machine.run({});
+  CHECK_FALSE(freed);
+  released = true;
+  CHECK(eventually([&] {
+    machine.scheduler.reap();
+    return freed.load();
+  }));
+}
+
 TEST_CASE("stop: a polite probe in flight does not hold the end up") {
   Script script;
   script.answer = wait_politely;

@@ -1,0 +1,33 @@
+// Listen addresses as tables: what can be bound without asking anybody, and what can't.
+#include "agent/text/listen_address.hpp"
+
+#include <doctest/doctest.h>
+
+#include <string>
+
+namespace vitals {
+namespace {
+
+std::string read(std::string_view text) {
+  const auto address = parse_listen_address(text);
+  if (!address) return "none";
+  return (address->v6 ? "6 " : "4 ") + address->host + " " + std::to_string(address->port);
+}
+
+TEST_CASE("listen address: numeric hosts with a port are read, and nothing else") {
+  CHECK(read("127.0.0.1:9100") == "4 127.0.0.1 9100");
+  CHECK(read("localhost:0") == "4 127.0.0.1 0");
+  CHECK(read("[::]:9100") == "6 :: 9100");
+  CHECK(read("[fdaa::1]:65535") == "6 fdaa::1 65535");
+  for (const std::string_view text :
+       {"", ":", ":9100", "9100", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1",
+        "127.0.0.1:+1", "127.0.0.1:80 ", "999.1.1.1:80", "my-host:80", "::1:80", "[::1]", "[]:80",
+        "[127.0.0.1]:80", "[localhost]:80", "[::1%eth0]:80", "127.1:80"}) {
+    CAPTURE(text);
+    CHECK(read(text) == "none");
+  }
+  CHECK(read(std::string_view("127.0.0.1\0x:80", 14)) == "none");
+}
+
+}  // namespace
+}  // namespace vitals
