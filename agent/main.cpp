@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   if (arguments.command == "check") return check(arguments);
   if (arguments.command == "validate") return validate(arguments);
   if (arguments.command == "status") return status(arguments);
+  if (arguments.command == "explain") return explain(arguments);
   if (arguments.command == "kinds") return kinds(arguments);
   if (arguments.command == "lint") return lint(arguments);
   if (arguments.command == "version") return version(arguments);

@@ -60,6 +60,12 @@ const std::vector<CommandSpec>& commands() {
        "ask a running agent, print a table",
        1,
        {config_flag, watch_flag, format_flag, fail_on_flag}},
+      {"explain",
+       "NAME [URL]",
+       "why a check is what it is, and what Fly makes of it",
+       2,
+       {config_flag, format_flag},
+       1},
       {"drain", "[URL]", "make the agent answer fail, so that traffic leaves", 1, {config_flag}},
       {"undrain", "[URL]", "take a drain back", 1, {config_flag}},
       {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
@@ -219,6 +225,7 @@ std::string usage() {
       "\nExit codes\n"
       "  check, status   0 pass or warn, 1 warn with --fail-on warn, 2 fail or no agent, 3 usage "
       "or config\n"
+      "  explain         0 explained, 2 no agent, 3 no such check, usage or config\n"
       "  validate        0 fine, 3 mistakes\n"
       "  lint            0 nothing found, 2 findings, 3 usage or a file that can't be read\n"
       "  serve           0 after a clean stop, 3 for a bad config, 1 otherwise\n"

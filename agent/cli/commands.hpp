@@ -20,6 +20,7 @@ int run_wrapped(char** argv, child::Wrapped wrapped);
 int check(const Arguments& arguments);
 int validate(const Arguments& arguments);
 int status(const Arguments& arguments);
+int explain(const Arguments& arguments);
 /// drain, undrain, mute, unmute: asks it of the running agent.
 int control(const Arguments& arguments);
 int kinds(const Arguments& arguments);
@@ -43,7 +44,9 @@ void raise_descriptor_limit();
 /// From FLY_* variables.
 [[nodiscard]] Identity identity_of(const Environment& environment);
 [[nodiscard]] int exit_code(Status verdict, bool fail_on_warn);
-/// Colour only on a terminal, and not with NO_COLOR set.
+/// A terminal that understands escape sequences.
+[[nodiscard]] bool drawing_wanted(int fd);
+/// Colour only on such a terminal, and not with NO_COLOR set.
 [[nodiscard]] bool colour_wanted(int fd);
 
 }  // namespace vitals::cli

@@ -68,9 +68,9 @@ Identity identity_of(const Environment& environment) {
   const auto value = [&](std::string_view name) { return environment(name).value_or(""); };
   Identity identity;
   identity.release_id = value("FLY_IMAGE_REF");
-  const std::string app = value("FLY_APP_NAME");
-  const std::string machine = value("FLY_MACHINE_ID");
-  const std::string region = value("FLY_REGION");
+  const std::string& app = identity.app = value("FLY_APP_NAME");
+  const std::string& machine = identity.machine = value("FLY_MACHINE_ID");
+  const std::string& region = identity.region = value("FLY_REGION");
   identity.service_id = app + (app.empty() || machine.empty() ? "" : "/") + machine;
   identity.description = app + (app.empty() || region.empty() ? "" : " in " + region);
   return identity;
@@ -90,9 +90,14 @@ int exit_code(Status verdict, bool fail_on_warn) {
   return exit_fail;
 }
 
+bool drawing_wanted(int fd) {
+  const char* const terminal = std::getenv("TERM");
+  return isatty(fd) == 1 && terminal != nullptr && std::string_view(terminal) != "dumb";
+}
+
 bool colour_wanted(int fd) {
   const char* const refused = std::getenv("NO_COLOR");
-  return isatty(fd) == 1 && (refused == nullptr || *refused == '\0');
+  return drawing_wanted(fd) && (refused == nullptr || *refused == '\0');
 }
 
 }  // namespace vitals::cli

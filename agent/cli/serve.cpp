@@ -137,6 +137,10 @@ class Agent {
     sources.unmute = [this](std::string_view check) {
       return board_.unmute(check, Instant::now());
     };
+    sources.next_attempt = [this](std::string_view check) {
+      return scheduler_.next_attempt(check);
+    };
+    sources.history = &board_.history();
     sources.identity = identity_of(source_.environment);
     return sources;
   }

@@ -10,6 +10,7 @@
 
 #include "agent/config/check_settings.hpp"
 #include "agent/config/discovery.hpp"
+#include "agent/config/print.hpp"
 #include "agent/config/quantity.hpp"
 #include "agent/text/names.hpp"
 
@@ -316,6 +317,7 @@ ReadCheck CheckReader::read(const Value& value) {
   resolve_impact(*spec, table, made.on_loopback);
   spec->target = secrets->scrub(made.target);
   if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
+  if (input_.mistakes.empty()) spec->settings_text = print_settings(*spec, *secrets, value);
   secrets->loaded();
   return {{std::move(spec), std::move(made.probe), std::move(secrets), std::move(made.signal)},
           &value};

@@ -6,6 +6,7 @@
 #include <vitals/assert.hpp>
 
 #include "agent/config/loader.hpp"
+#include "agent/config/print.hpp"
 #include "agent/config/quantity.hpp"
 #include "agent/config/redact.hpp"
 #include "agent/config/values.hpp"
@@ -239,19 +240,25 @@ void print_common(Printer& printer, const CheckSpec& spec, const SecretSet& secr
   if (!labels.empty()) printer.raw("labels", "{ " + labels + " }");
 }
 
-void print_check(Printer& printer, const ConfiguredCheck& check, const Value& table) {
-  printer.table("checks." + check.spec->name);
-  print_common(printer, *check.spec, *check.secrets);
-  for (const auto& spec : check.spec->kind->settings) {
+void print_check(Printer& printer, const CheckSpec& check, const SecretSet& secrets,
+                 const Value& table) {
+  print_common(printer, check, secrets);
+  for (const auto& spec : check.kind->settings) {
     if (const Value* written = table.find(spec.name)) {
-      printer.raw(spec.name, value_text(*written, spec, *check.secrets));
+      printer.raw(spec.name, value_text(*written, spec, secrets));
     } else if (const auto fallback = declared_default(spec)) {
-      printer.raw(spec.name, value_text(*fallback, spec, *check.secrets));
+      printer.raw(spec.name, value_text(*fallback, spec, secrets));
     }
   }
 }
 
 }  // namespace
+
+std::string print_settings(const CheckSpec& spec, const SecretSet& secrets, const Value& table) {
+  Printer printer;
+  print_check(printer, spec, secrets, table);
+  return std::move(printer).take();
+}
 
 std::string print(const Loaded& loaded) {
   Printer printer;
@@ -265,7 +272,9 @@ std::string print(const Loaded& loaded) {
   print_app(printer, config.app);
   print_defaults(printer, loaded.defaults);
   for (std::size_t i = 0; i < config.checks.size(); ++i) {
-    print_check(printer, config.checks[i], loaded.tables[i]);
+    const ConfiguredCheck& check = config.checks[i];
+    printer.table("checks." + check.spec->name);
+    print_check(printer, *check.spec, *check.secrets, loaded.tables[i]);
   }
   return "# " + config.source + ", with the defaults in force; secrets read ***\n" +
          std::move(printer).take();

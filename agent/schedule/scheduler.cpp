@@ -81,6 +81,7 @@ class Scheduler::Runner {
   void join() { thread_.join(); }
   void abandon() { thread_.abandon(); }
   [[nodiscard]] const CheckSpec& spec() const { return *spec_; }
+  [[nodiscard]] TimePoint next_attempt() const { return next_; }
 
  private:
   Elapsed first_delay(Duration spread) {
@@ -108,11 +109,11 @@ class Scheduler::Runner {
 
   /// False when it was woken early: look at the flags again.
   bool sleep_until_next() {
-    const Elapsed left = std::max(Elapsed::zero(), Elapsed(next_ - Clock::now()));
+    const Elapsed left = std::max(Elapsed::zero(), Elapsed(next_.load() - Clock::now()));
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
     const timespec wait{seconds.count(), (left - seconds).count()};
     pollfd entry{wake_.get(), POLLIN, 0};
-    if (ppoll(&entry, 1, &wait, nullptr) <= 0) return Clock::now() >= next_;
+    if (ppoll(&entry, 1, &wait, nullptr) <= 0) return Clock::now() >= next_.load();
     eventfd_t ignored = 0;
     eventfd_read(wake_.get(), &ignored);
     if (fresh_) next_ = Clock::now();
@@ -124,7 +125,7 @@ class Scheduler::Runner {
     keeper_.look(Instant::now());
     const bool drop = fresh_.exchange(false);
     const Instant now = Instant::now();
-    scheduler_.note_delay(now.mono - next_);
+    scheduler_.note_delay(now.mono - next_.load());
     const auto id = board_.begin(*spec_, now);
     if (!id) {
       // Not on the board any more, or changed: a reload is about to stop this thread.
@@ -147,7 +148,7 @@ class Scheduler::Runner {
     std::uniform_real_distribution<double> draw(-1, 1);
     next_ =
         next_start(now.mono, Clock::now(), *spec_, board_.wants_retry(spec_->name), draw(random_));
-    if (ask_again_in) next_ = std::min(next_, Clock::now() + *ask_again_in);
+    if (ask_again_in) next_ = std::min(next_.load(), Clock::now() + *ask_again_in);
   }
 
   Scheduler& scheduler_;
@@ -159,7 +160,7 @@ class Scheduler::Runner {
   const std::function<void(Instant)> signal_;
   std::optional<Instant> last_signal_;  // guarded by Scheduler::mutex_
   std::minstd_rand random_;
-  TimePoint next_;
+  std::atomic<TimePoint> next_;  // written by the check's thread alone
   Fd wake_;
   Thread thread_;
   std::atomic<bool> stopping_{false};
@@ -267,6 +268,13 @@ void Scheduler::note_delay(Elapsed delay) {
   const std::chrono::duration<double> seconds = std::max(Elapsed::zero(), delay);
   const std::lock_guard lock(delays_mutex_);
   delays_.observe(seconds.count(), delay_bounds);
+}
+
+std::optional<TimePoint> Scheduler::next_attempt(std::string_view check) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = runners_.find(check);
+  if (found == runners_.end()) return std::nullopt;
+  return found->second->next_attempt();
 }
 
 DelayHistogram Scheduler::delays() const {

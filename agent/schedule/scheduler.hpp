@@ -28,7 +28,7 @@ inline constexpr Duration first_run_spread{1'000};
                                    bool retry, double draw);
 
 /// Owns the probes and their threads; board and keeper outlive it. Called from one thread, but for
-/// run_all_now(), signal() and delays(), which any thread may call.
+/// run_all_now(), signal(), delays() and next_attempt(), which any thread may call.
 class Scheduler {
  public:
   Scheduler(StatusBoard& board, Keeper& keeper);
@@ -57,6 +57,9 @@ class Scheduler {
   bool stop(Duration limit);
 
   [[nodiscard]] DelayHistogram delays() const;
+  /// When the next attempt of that check starts, while one runs when that was to start; nothing for
+  /// an unknown check.
+  [[nodiscard]] std::optional<TimePoint> next_attempt(std::string_view check) const;
 
  private:
   class Runner;
@@ -65,7 +68,7 @@ class Scheduler {
 
   StatusBoard& board_;
   Keeper& keeper_;
-  /// Guards runners_ between the owner, a resume and a signal.
+  /// Guards runners_ between the owner, a resume, a signal and readers.
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Runner>, std::less<>> runners_;
   /// Runners that a reload or stop ended while their probe hung; never freed before they return.

@@ -12,7 +12,9 @@
 #include "agent/config/quantity.hpp"
 #include "agent/json_writer.hpp"
 #include "agent/serve/document_cache.hpp"
+#include "agent/serve/history_report.hpp"
 #include "agent/serve/metrics.hpp"
+#include "agent/serve/page.hpp"
 #include "agent/serve/permissions.hpp"
 #include "agent/serve/token_check.hpp"
 #include "agent/text/names.hpp"
@@ -21,6 +23,7 @@ namespace vitals {
 namespace {
 
 constexpr const char* text_type = "text/plain; charset=utf-8";
+constexpr const char* html_type = "text/html; charset=utf-8";
 constexpr const char* health_type = "application/health+json";
 constexpr const char* json_type = "application/json";
 
@@ -33,7 +36,7 @@ constexpr std::string_view put_methods = "PUT, DELETE";
 /// Larger documents are made on the worker.
 constexpr std::size_t checks_rendered_inline_max = 100;
 
-enum class Action { document, metrics, drain, undrain, mute };
+enum class Action { document, metrics, history, drain, undrain, mute };
 
 struct Route {
   std::string_view path;
@@ -42,7 +45,9 @@ struct Route {
   View view = View::health;
 };
 
-constexpr std::array<Route, 11> routes{{
+constexpr std::string_view page_path = "/";
+constexpr std::array<Route, 13> routes{{
+    {page_path, "page", Action::document, View::health},
     {"/health", "health", Action::document, View::health},
     {"/healthz", "health", Action::document, View::health},
     {"/health/ready", "ready", Action::document, View::ready},
@@ -52,6 +57,7 @@ constexpr std::array<Route, 11> routes{{
     {"/health/startup", "startup", Action::document, View::startup},
     {"/startupz", "startup", Action::document, View::startup},
     {"/metrics", "metrics", Action::metrics, View::health},
+    {"/history", "history", Action::history, View::health},
     {"/drain", "control", Action::drain, View::health},
     {"/undrain", "control", Action::undrain, View::health},
 }};
@@ -63,7 +69,9 @@ constexpr std::array<Route, 2> named_routes{{
 
 constexpr std::string_view not_found_sentence =
     "there is nothing here; try /health, /health/ready, /health/live, /health/startup, "
-    "/health/check/NAME or /metrics";
+    "/health/check/NAME, /history, /metrics or / for the status page";
+constexpr std::string_view hidden_sentence =
+    "details are hidden from this request; show the bearer token ([server] token)";
 constexpr std::string_view forbidden_sentence =
     "control needs the bearer token ([server] token), or a request from this machine that came "
     "through no proxy";
@@ -81,6 +89,7 @@ std::string_view allowed_methods(Action action) {
   switch (action) {
     case Action::document:
     case Action::metrics:
+    case Action::history:
       return read_methods;
     case Action::drain:
     case Action::undrain:
@@ -109,9 +118,25 @@ std::string_view parameter(const HttpRequest& request, const std::string& name) 
   return first == last ? std::string_view() : std::string_view(std::prev(last)->second);
 }
 
+/// The page is what `/` is for, whatever Accept says; ?format= still wins.
 Format format_of(const HttpRequest& request) {
-  const auto format = choose_format(parameter(request, "format"), request.accept);
-  return format == Format::html ? Format::json : format;  // there is no page
+  const auto named = parameter(request, "format");
+  if (named.empty() && request.path == page_path) return Format::html;
+  return choose_format(named, request.accept);
+}
+
+const char* content_type_of(Format format) {
+  switch (format) {
+    case Format::json:
+      return health_type;
+    case Format::html:
+      return html_type;
+    case Format::text:
+    case Format::line:
+      return text_type;
+  }
+  VITALS_ASSERT(false);
+  return text_type;
 }
 
 /// {"error": sentence}, or the sentence alone for a terminal.
@@ -159,6 +184,8 @@ bool listens_to_fail(View view) {
 }
 
 int code_of(const HttpRequest& request, View view, const Document& document) {
+  // The page tells people of a failure; it does not fail.
+  if (request.path == page_path && format_of(request) == Format::html) return 200;
   const auto fail = listens_to_fail(view) ? parameter(request, "fail") : std::string_view();
   if (fail == "never") return 200;
   if (document.stuck || !document.status.ok) return 503;
@@ -173,6 +200,7 @@ bool has_check(const Snapshot& snapshot, std::string_view name) {
 
 /// Rendering that would keep the other clients waiting for a millisecond or more.
 bool is_costly(const Snapshot& snapshot, const DocumentKey& key) {
+  if (key.format == Format::html) return key.details;
   const bool lists_checks = key.view != View::check && key.details && key.format != Format::line;
   return lists_checks && snapshot.checks.size() > checks_rendered_inline_max;
 }
@@ -222,6 +250,7 @@ struct Endpoints::Impl {
   HttpReply answer(const HttpRequest& request, const Route& route);
   HttpReply answer_document(const HttpRequest& request, const Route& route);
   HttpReply answer_metrics(const HttpRequest& request) const;
+  HttpReply answer_history(const HttpRequest& request);
   HttpReply answer_drain(bool draining) const;
   HttpReply answer_mute(const HttpRequest& request) const;
   HttpReply answer_control(const HttpRequest& request, const Route& route);
@@ -265,8 +294,11 @@ Document Endpoints::Impl::render(const Snapshot& snapshot, const Judgement& judg
   document.stuck = judgement.stuck;
   switch (key.format) {
     case Format::json:
-    case Format::html:
       document.body = render_json(snapshot, judgement, report, sources.identity, now);
+      break;
+    case Format::html:
+      document.body =
+          render_page({snapshot, judgement, report, *sources.history, sources.identity, now});
       break;
     case Format::text:
       document.body = render_text(snapshot, judgement, report, now);
@@ -311,7 +343,12 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
   if (found == nullptr) return deferred();
   HttpReply reply;
   reply.status = code_of(request, route.view, *found);
-  reply.content_type = key.format == Format::json ? health_type : text_type;
+  reply.content_type = content_type_of(key.format);
+  if (key.format == Format::html) {
+    reply.headers = {{"Content-Security-Policy", std::string(page_policy())},
+                     {"X-Content-Type-Options", "nosniff"},
+                     {"Referrer-Policy", "no-referrer"}};
+  }
   reply.body = found->body;
   return reply;
 }
@@ -321,6 +358,28 @@ HttpReply Endpoints::Impl::answer_metrics(const HttpRequest& request) const {
   HttpReply reply;
   reply.content_type = openmetrics ? openmetrics_content_type : prometheus_content_type;
   reply.body = sources.metrics(openmetrics);
+  return reply;
+}
+
+HttpReply Endpoints::Impl::answer_history(const HttpRequest& request) {
+  if (request.may_defer) return deferred();
+  const auto current = settings_now();
+  const auto details = allowed(request, *current, [&](const Caller& caller) {
+    return may_see_details(current->details, caller);
+  });
+  if (!details.value_or(false)) return refusal(request, 403, hidden_sentence);
+  const auto snapshot = sources.snapshot();
+  const auto now = sources.now();
+  const auto judged = documents.judge_at(snapshot, now);
+  const std::string name(parameter(request, "check"));
+  if (!name.empty() && !has_check(*snapshot, name)) {
+    return refusal(request, 404, unknown_check_sentence(*snapshot, name, true));
+  }
+  HttpReply reply;
+  reply.content_type = json_type;
+  reply.body = name.empty() ? render_history(*snapshot, judged->judgement, *sources.history, now)
+                            : render_check_history(*snapshot, judged->judgement, *sources.history,
+                                                   {name, sources.next_attempt(name)}, now);
   return reply;
 }
 
@@ -355,6 +414,8 @@ HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route
       return answer_document(request, route);
     case Action::metrics:
       return answer_metrics(request);
+    case Action::history:
+      return answer_history(request);
     case Action::drain:
     case Action::undrain:
     case Action::mute:

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,13 +11,14 @@
 #include "agent/config/config.hpp"
 #include "agent/serve/http_server.hpp"
 #include "agent/serve/report.hpp"
+#include "agent/verdict/history.hpp"
 
 namespace vitals {
 
 enum class Format { json, text, line, html };
 
 /// ?format= wins; else the best of the Accept header (RFC 9110 §12.5.1, q-values); JSON when
-/// nothing fits. Never fails. `html` falls back to JSON where there is no page.
+/// nothing fits. Never fails.
 [[nodiscard]] Format choose_format(std::string_view query_format, std::string_view accept);
 
 /// Of PUT /mute/NAME (contract §5).
@@ -36,6 +38,9 @@ struct EndpointSources {
   /// False: no such check.
   std::function<bool(std::string_view check, Duration ttl)> mute;
   std::function<bool(std::string_view check)> unmute;
+  /// When that check is asked next, as far as that is known.
+  std::function<std::optional<TimePoint>(std::string_view check)> next_attempt;
+  const History* history = nullptr;  // never null in a running agent; outlives the endpoints
   Identity identity;
 };
 

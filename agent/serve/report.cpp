@@ -201,6 +201,27 @@ std::string iso_time(WallTime time) {
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
+std::string clock_text(WallTime time, Instant now) {
+  using namespace std::chrono;
+  const auto whole = floor<seconds>(time);
+  const auto day = floor<days>(whole);
+  const year_month_day date(day);
+  const hh_mm_ss clock(whole - day);
+  std::array<char, 48> text{};
+  int length = 0;
+  if (now.wall - time > days(1) || time - now.wall > days(1)) {
+    length =
+        std::snprintf(text.data(), text.size(), "%04d-%02u-%02u ", static_cast<int>(date.year()),
+                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+  }
+  const auto used = static_cast<std::size_t>(length);
+  length += std::snprintf(text.data() + used, text.size() - used, "%02d:%02d:%02dZ",
+                          static_cast<int>(clock.hours().count()),
+                          static_cast<int>(clock.minutes().count()),
+                          static_cast<int>(clock.seconds().count()));
+  return {text.data(), static_cast<std::size_t>(length)};
+}
+
 WallTime wall_time_of(TimePoint moment, Instant now) {
   return now.wall + std::chrono::duration_cast<WallTime::duration>(moment - now.mono);
 }

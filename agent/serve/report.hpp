@@ -15,6 +15,9 @@ struct Identity {
   std::string release_id;   // FLY_IMAGE_REF
   std::string service_id;   // FLY_APP_NAME/FLY_MACHINE_ID
   std::string description;  // "my-app in sin"
+  std::string app;          // FLY_APP_NAME
+  std::string region;       // FLY_REGION
+  std::string machine;      // FLY_MACHINE_ID
 };
 
 /// Which question is answered; decides `status`, `output` and which checks are listed.

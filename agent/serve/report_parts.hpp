@@ -42,6 +42,8 @@ struct CheckView {
 
 /// "2026-11-21T00:20:01Z"
 [[nodiscard]] std::string iso_time(WallTime time);
+/// "00:19:33Z", with the date when it is more than a day away.
+[[nodiscard]] std::string clock_text(WallTime time, Instant now);
 /// A monotonic moment on the wall clock, as far as that is known now: the end of a mute.
 [[nodiscard]] WallTime wall_time_of(TimePoint moment, Instant now);
 

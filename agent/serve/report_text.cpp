@@ -145,28 +145,6 @@ std::string first_line(const Picture& picture, const ReportRequest& request,
   return line;
 }
 
-/// "00:19:33Z", with the date when it is more than a day away.
-std::string clock_text(WallTime time, Instant now) {
-  using namespace std::chrono;
-  const auto whole = floor<seconds>(time);
-  const auto day = floor<days>(whole);
-  const year_month_day date(day);
-  const hh_mm_ss clock(whole - day);
-  std::array<char, 48> text{};
-  int length = 0;
-  if (now.wall - time > days(1)) {
-    length =
-        std::snprintf(text.data(), text.size(), "%04d-%02u-%02u ", static_cast<int>(date.year()),
-                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-  }
-  const auto used = static_cast<std::size_t>(length);
-  length += std::snprintf(text.data() + used, text.size() - used, "%02d:%02d:%02dZ",
-                          static_cast<int>(clock.hours().count()),
-                          static_cast<int>(clock.minutes().count()),
-                          static_cast<int>(clock.seconds().count()));
-  return {text.data(), static_cast<std::size_t>(length)};
-}
-
 /// " (4.1ms)", " (83 connections)"; nothing before the first attempt.
 std::string observed_text(const CheckState& state) {
   if (!state.last) return {};

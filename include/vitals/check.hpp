@@ -40,6 +40,8 @@ struct CheckSpec {
   /// with equal fingerprints are the same check, and keep state over a reload. Holds secrets;
   /// never shown.
   std::string fingerprint;
+  /// The same for people, as `validate --print` shows it: TOML lines without secrets.
+  std::string settings_text;
 
   [[nodiscard]] bool is_group() const { return !members.empty(); }
   /// A result older than this is no evidence any more (contract §4.5).

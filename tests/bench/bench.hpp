@@ -63,6 +63,7 @@ std::vector<Row> measure_rest(Context& context);         // rest.cpp
 std::vector<Row> measure_startup(Context& context);      // startup.cpp
 std::vector<Row> measure_health(Context& context);       // serving.cpp
 std::vector<Row> measure_metrics(Context& context);      // serving.cpp
+std::vector<Row> measure_page(Context& context);         // page.cpp
 std::vector<Row> measure_crowd(Context& context);        // crowd.cpp
 std::vector<Row> measure_descriptors(Context& context);  // crowd.cpp
 std::vector<Row> measure_schedule(Context& context);     // schedule.cpp

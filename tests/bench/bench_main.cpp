@@ -22,12 +22,13 @@ struct Benchmark {
   std::vector<Row> (*measure)(Context& context);
 };
 
-constexpr std::array<Benchmark, 9> benchmarks{{
+constexpr std::array<Benchmark, 10> benchmarks{{
     {"size", "bytes and linkage of the binary", measure_size},
     {"rest", "memory and CPU of ten checks in peace (60 s)", measure_rest},
     {"startup", "from exec to the first answer", measure_startup},
     {"health", "/health under load", measure_health},
     {"metrics", "/metrics scrape by scrape", measure_metrics},
+    {"page", "the status page of 100 checks", measure_page},
     {"crowd", "2,000 idle and half-sent connections", measure_crowd},
     {"descriptors", "more clients than descriptors", measure_descriptors},
     {"schedule", "1,000 checks a second", measure_schedule},

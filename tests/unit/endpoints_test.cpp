@@ -31,6 +31,7 @@ struct Fixture {
   int drained = 0;
   int undrained = 0;
   std::vector<std::string> mutes;
+  History history;
   Endpoints endpoints{
       {.snapshot = [this] { return latest; },
        .now = [this] { return now; },
@@ -46,6 +47,8 @@ struct Fixture {
              mutes.push_back("-" + std::string(check));
              return check == "db";
            },
+       .next_attempt = [](std::string_view) { return test::at(7).mono; },
+       .history = &history,
        .identity = {}}};
 
   explicit Fixture(Status db = Status::pass, Status cache = Status::pass) { set(db, cache); }
@@ -199,7 +202,8 @@ TEST_CASE("endpoints: the format follows ?format= and Accept") {
   Fixture fixture;
   CHECK(fixture.get("/health", {{"format", "line"}}).content_type == "text/plain; charset=utf-8");
   CHECK(fixture.get("/health", {{"format", "text"}}).body.starts_with("pass: "));
-  CHECK(fixture.get("/health", {{"format", "html"}}).content_type == "application/health+json");
+  CHECK(fixture.get("/health", {{"format", "html"}}).content_type == "text/html; charset=utf-8");
+  CHECK(fixture.get("/health", {{"format", "xml"}}).content_type == "application/health+json");
   HttpRequest request;
   request.method = "GET";
   request.path = "/health";
@@ -246,6 +250,55 @@ TEST_CASE("endpoints: control is for the token or for this machine") {
   CHECK(fixture.drained == 2);
   fixture.details(Details::private_, "");
   CHECK(fixture.send("POST", "/drain", false, false, "Bearer ").status == 403);
+}
+
+TEST_CASE("endpoints: the page is 200 whatever the verdict, a health path as HTML is not") {
+  Fixture fixture(Status::fail);
+  const auto page = fixture.get("/");
+  CHECK(page.status == 200);
+  CHECK(page.endpoint == "page");
+  CHECK(page.content_type == "text/html; charset=utf-8");
+  CHECK(header(page, "Content-Security-Policy").starts_with("default-src 'none'"));
+  CHECK(page.body.find("Failing</h1>") != std::string::npos);
+  CHECK(fixture.get("/health", {{"format", "html"}}).status == 503);
+  CHECK(fixture.get("/health/check/cache", {{"format", "html"}}).status == 200);
+  CHECK(fixture.get("/", {{"format", "json"}}).status == 503);
+  CHECK(header(fixture.get("/health"), "Content-Security-Policy").empty());
+}
+
+TEST_CASE("endpoints: page and history are made on the worker") {
+  Fixture fixture;
+  HttpRequest request;
+  request.method = "GET";
+  request.may_defer = true;
+  for (const auto* path : {"/", "/history"}) {
+    CAPTURE(path);
+    request.path = path;
+    CHECK(fixture.endpoints.handle(request).defer);
+  }
+  static_cast<void>(fixture.get("/"));
+  request.path = "/";
+  CHECK_FALSE(fixture.endpoints.handle(request).defer);
+}
+
+TEST_CASE("endpoints: history of all checks or of one, for those who may see details") {
+  Fixture fixture;
+  const auto all = fixture.get("/history");
+  CHECK(all.status == 200);
+  CHECK(all.endpoint == "history");
+  CHECK(all.content_type == "application/json");
+  CHECK(all.body.find("\"cache\"") != std::string::npos);
+  const auto one = fixture.get("/history", {{"check", "db"}});
+  CHECK(one.body.find("\"check\": \"db\"") != std::string::npos);
+  CHECK(one.body.find("\"next_attempt\"") != std::string::npos);
+  const auto unknown = fixture.get("/history", {{"check", "cahce"}});
+  CHECK(unknown.status == 404);
+  CHECK(unknown.body == "{\"error\": \"no check 'cahce'; did you mean 'cache'?\"}\n");
+  fixture.details(Details::private_, "secret");
+  const auto hidden = fixture.send("GET", "/history", false, true);
+  CHECK(hidden.status == 403);
+  CHECK(hidden.body.find("db") == std::string::npos);
+  CHECK(fixture.send("GET", "/history", false, true, "Bearer secret").status == 200);
 }
 
 TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when asked") {
@@ -349,8 +402,8 @@ TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown pat
     CHECK(header(reply, "Allow") == "POST");
   }
   CHECK(fixture.drained == 0);
-  for (const auto* path : {"/", "", "*", "/Health", "/health/", "/health/check", "/history",
-                           "/busy/x", "/mute", "/heartbeat/db", "/metrics/"}) {
+  for (const auto* path : {"", "*", "/Health", "/health/", "/health/check", "/history/", "/busy/x",
+                           "/mute", "/heartbeat/db", "/metrics/"}) {
     CAPTURE(path);
     const auto reply = fixture.get(path);
     CHECK(reply.status == 404);
