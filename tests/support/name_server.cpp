@@ -287,6 +287,11 @@ std::string NameServer::address() const { return "[127.0.0.1]:" + std::to_string
 
 std::uint16_t NameServer::port() const { return impl_->port; }
 
+void NameServer::forget() {
+  const std::lock_guard lock(impl_->mutex);
+  std::exchange(impl_->questions, {});
+}
+
 std::vector<DnsQuestion> NameServer::questions() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->questions;

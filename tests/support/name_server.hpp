@@ -51,6 +51,8 @@ class NameServer {
   [[nodiscard]] std::uint16_t port() const;
   /// What was asked so far, in order.
   [[nodiscard]] std::vector<DnsQuestion> questions() const;
+  /// Empties questions(), and gives its memory back.
+  void forget();
 
  private:
   struct Impl;

@@ -394,6 +394,12 @@ std::vector<std::string> ScriptedServer::requests() const {
   return impl_->requests;
 }
 
+void ScriptedServer::forget() {
+  const std::lock_guard lock(impl_->mutex);
+  std::exchange(impl_->accepts, {});
+  std::exchange(impl_->requests, {});
+}
+
 int ScriptedServer::handshakes() const { return impl_->handshakes; }
 int ScriptedServer::resumed() const { return impl_->resumed; }
 int ScriptedServer::open_connections() const { return impl_->open; }

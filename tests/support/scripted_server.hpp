@@ -95,6 +95,8 @@ class ScriptedServer {
   [[nodiscard]] std::vector<std::chrono::steady_clock::time_point> accepts() const;
   /// What read_request() read, in order.
   [[nodiscard]] std::vector<std::string> requests() const;
+  /// Empties accepts() and requests(), and gives their memory back.
+  void forget();
   /// TLS handshakes that finished, and how many of them resumed a session.
   [[nodiscard]] int handshakes() const;
   [[nodiscard]] int resumed() const;
