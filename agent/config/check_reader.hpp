@@ -49,7 +49,7 @@ class CheckReader {
   explicit CheckReader(Input input) : input_(std::move(input)) {}
 
   /// Every mistake is recorded; what comes back is only of use when there are none.
-  [[nodiscard]] ReadCheck read(const Value& table);
+  [[nodiscard]] ReadCheck read(const Value& value);
 
  private:
   const KindSpec* read_kind(TableReader& table);

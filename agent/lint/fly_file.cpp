@@ -78,7 +78,7 @@ std::vector<const FlyCheck*> FlyFile::all_checks() const {
 Environment FlyFile::environment() const {
   return [this](std::string_view name) -> std::optional<std::string> {
     for (const Value* table : tables_at(document, "env")) {
-      if (const auto text = text_at(*table, name)) return text;
+      if (auto text = text_at(*table, name)) return text;
       if (const auto number = integer_at(*table, name)) return std::to_string(*number);
     }
     return std::nullopt;

@@ -96,7 +96,7 @@ std::optional<std::string> dockerfile_of(std::string_view fly_text) {
     for (const auto* other : {"image", "builder", "builtin", "compose"}) {
       if (build->find(other) != nullptr) return std::nullopt;
     }
-    const auto named = text_at(*build, "dockerfile");
+    auto named = text_at(*build, "dockerfile");
     if (named && named->find("://") != std::string::npos) return std::nullopt;
     if (named) return named;
   }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include <vitals/text.hpp>
 
@@ -77,7 +78,10 @@ struct Fit {
   int precision = 0;  // 3: named, 2: text/*, 1: */*, 0: not mentioned
   int earliness = 0;
 
-  [[nodiscard]] auto operator<=>(const Fit&) const = default;
+  [[nodiscard]] friend bool operator<(const Fit& a, const Fit& b) {
+    return std::tie(a.quality, a.precision, a.earliness) <
+           std::tie(b.quality, b.precision, b.earliness);
+  }
 };
 
 int precision_of(const std::string& range, std::string_view type) {
@@ -97,7 +101,7 @@ Fit fit_of(const std::vector<Range>& ranges, std::string_view type) {
     const int precision = precision_of(ranges[i].type, type);
     const Fit fit{ranges[i].quality, precision, -static_cast<int>(i)};
     if (precision > best.precision ||
-        (precision == best.precision && precision > 0 && fit > best)) {
+        (precision == best.precision && precision > 0 && best < fit)) {
       best = fit;
     }
   }
@@ -137,7 +141,7 @@ Format choose_format(std::string_view query_format, std::string_view accept) {
   Fit best;
   for (const auto& offer : offers) {
     const Fit fit = fit_of(ranges, offer.type);
-    if (fit.quality == 0 || fit <= best) continue;
+    if (fit.quality == 0 || !(best < fit)) continue;
     best = fit;
     chosen = offer.format;
   }
@@ -152,7 +156,7 @@ bool prefers_openmetrics(std::string_view accept) {
     if (!is_our_openmetrics(ranges[i])) continue;
     ours = std::max(ours, Fit{ranges[i].quality, 3, -static_cast<int>(i)});
   }
-  return ours.quality > 0 && ours > fit_of(ranges, "text/plain");
+  return ours.quality > 0 && fit_of(ranges, "text/plain") < ours;
 }
 
 }  // namespace vitals

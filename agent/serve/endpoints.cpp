@@ -220,7 +220,7 @@ HttpReply done() {
 /// ?ttl= of a mute; the error is for the client.
 Result<Duration> mute_time(std::string_view text) {
   if (text.empty()) return mute_default;
-  const auto ttl = config::parse_duration(text);
+  auto ttl = config::parse_duration(text);
   if (ttl && ttl.value() > Duration(0) && ttl.value() <= mute_max) return ttl;
   return Error{"ttl must be a duration such as 30m or 1h, more than 0 and at most 24h"};
 }

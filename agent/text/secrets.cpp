@@ -165,13 +165,14 @@ void SecretSet::add_locked(std::string_view value) {
 }
 
 void SecretSet::share_with(std::shared_ptr<SecretSet> others) {
+  const auto pool = std::move(others);
   std::vector<std::string> mine;
   {
     const std::lock_guard lock(mutex_);
-    others_ = others;
+    others_ = pool;
     for (const auto& secret : secrets_) mine.push_back(secret.value);
   }
-  for (const auto& value : mine) others->add(value);
+  for (const auto& value : mine) pool->add(value);
 }
 
 void SecretSet::drop_oldest_locked() {
