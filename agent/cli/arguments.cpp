@@ -68,6 +68,7 @@ const std::vector<CommandSpec>& commands() {
        1},
       {"drain", "[URL]", "make the agent answer fail, so that traffic leaves", 1, {config_flag}},
       {"undrain", "[URL]", "take a drain back", 1, {config_flag}},
+      {"heartbeat", "NAME [URL]", "call in to a heartbeat check", 2, {config_flag}, 1},
       {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
       {"unmute", "NAME [URL]", "let it count again", 2, {config_flag}, 1},
       {"kinds", "", "the probe kinds, their settings and defaults", 0, {format_flag}},

@@ -1,4 +1,4 @@
-// Commands that tell a running agent what to do: drain, undrain, mute, unmute.
+// Commands that tell a running agent what to do: drain, undrain, heartbeat, mute, unmute.
 #include "agent/cli/remote.hpp"
 
 #include <vitals/secrets.hpp>
@@ -33,8 +33,10 @@ struct ControlPath {
 
 ControlPath control_path(const Arguments& arguments) {
   const std::string& command = arguments.command;
-  if (command != "mute" && command != "unmute") return {"POST", "/" + command, 0};
-  const std::string target = "/mute/" + encoded(arguments.names.front());
+  if (command == "drain" || command == "undrain") return {"POST", "/" + command, 0};
+  const std::string name = encoded(arguments.names.front());
+  if (command == "heartbeat") return {"POST", "/heartbeat/" + name, 1};
+  const std::string target = "/mute/" + name;
   if (command == "unmute") return {"DELETE", target, 1};
   return {"PUT", target + (arguments.ttl.empty() ? "" : "?ttl=" + arguments.ttl), 1};
 }

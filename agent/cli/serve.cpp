@@ -49,6 +49,7 @@ sigset_t waited_signals() {
 std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
   std::vector<std::shared_ptr<const CheckSpec>> specs;
   for (const ConfiguredCheck& check : config.checks) specs.push_back(check.spec);
+  specs.insert(specs.end(), config.groups.begin(), config.groups.end());
   return specs;
 }
 
@@ -133,6 +134,9 @@ class Agent {
     };
     sources.mute = [this](std::string_view check, Duration ttl) {
       return board_.mute(check, ttl, Instant::now());
+    };
+    sources.heartbeat = [this](std::string_view check) {
+      return scheduler_.signal(check, Instant::now());
     };
     sources.unmute = [this](std::string_view check) {
       return board_.unmute(check, Instant::now());

@@ -29,6 +29,7 @@ constexpr const char* json_type = "application/json";
 
 constexpr std::string_view check_prefix = "/health/check/";
 constexpr std::string_view mute_prefix = "/mute/";
+constexpr std::string_view heartbeat_prefix = "/heartbeat/";
 constexpr std::string_view read_methods = "GET, HEAD";
 constexpr std::string_view post_method = "POST";
 constexpr std::string_view put_methods = "PUT, DELETE";
@@ -36,7 +37,7 @@ constexpr std::string_view put_methods = "PUT, DELETE";
 /// Larger documents are made on the worker.
 constexpr std::size_t checks_rendered_inline_max = 100;
 
-enum class Action { document, metrics, history, drain, undrain, mute };
+enum class Action { document, metrics, history, drain, undrain, mute, heartbeat };
 
 struct Route {
   std::string_view path;
@@ -62,9 +63,10 @@ constexpr std::array<Route, 13> routes{{
     {"/undrain", "control", Action::undrain, View::health},
 }};
 /// A name follows the path.
-constexpr std::array<Route, 2> named_routes{{
+constexpr std::array<Route, 3> named_routes{{
     {check_prefix, "check", Action::document, View::check},
     {mute_prefix, "control", Action::mute, View::health},
+    {heartbeat_prefix, "control", Action::heartbeat, View::health},
 }};
 
 constexpr std::string_view not_found_sentence =
@@ -93,6 +95,7 @@ std::string_view allowed_methods(Action action) {
       return read_methods;
     case Action::drain:
     case Action::undrain:
+    case Action::heartbeat:
       return post_method;
     case Action::mute:
       return put_methods;
@@ -253,6 +256,7 @@ struct Endpoints::Impl {
   HttpReply answer_history(const HttpRequest& request);
   HttpReply answer_drain(bool draining) const;
   HttpReply answer_mute(const HttpRequest& request) const;
+  HttpReply answer_heartbeat(const HttpRequest& request) const;
   HttpReply answer_control(const HttpRequest& request, const Route& route);
   std::shared_ptr<const Document> document(const std::shared_ptr<const Snapshot>& snapshot,
                                            const DocumentKey& key, bool may_defer);
@@ -388,6 +392,16 @@ HttpReply Endpoints::Impl::answer_drain(bool draining) const {
   return done();
 }
 
+HttpReply Endpoints::Impl::answer_heartbeat(const HttpRequest& request) const {
+  const std::string name = request.path.substr(heartbeat_prefix.size());
+  if (sources.heartbeat(name)) return done();
+  const auto snapshot = sources.snapshot();
+  if (!has_check(*snapshot, name)) {
+    return refusal(request, 404, unknown_check_sentence(*snapshot, name, true));
+  }
+  return refusal(request, 404, "'" + name + "' is no heartbeat: nobody has to call in to it");
+}
+
 HttpReply Endpoints::Impl::answer_mute(const HttpRequest& request) const {
   const std::string name = request.path.substr(mute_prefix.size());
   const auto ttl = mute_time(parameter(request, "ttl"));
@@ -404,6 +418,7 @@ HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, const Rout
   if (!may) return deferred();
   if (!*may) return refusal(request, 403, forbidden_sentence);
   if (route.action == Action::mute) return answer_mute(request);
+  if (route.action == Action::heartbeat) return answer_heartbeat(request);
   return answer_drain(route.action == Action::drain);
 }
 
@@ -419,6 +434,7 @@ HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route
     case Action::drain:
     case Action::undrain:
     case Action::mute:
+    case Action::heartbeat:
       return answer_control(request, route);
   }
   VITALS_ASSERT(false);

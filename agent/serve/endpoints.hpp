@@ -41,6 +41,8 @@ struct EndpointSources {
   /// When that check is asked next, as far as that is known.
   std::function<std::optional<TimePoint>(std::string_view check)> next_attempt;
   const History* history = nullptr;  // never null in a running agent; outlives the endpoints
+  /// Somebody calls in to a heartbeat check. False: no such check, or one of another kind.
+  std::function<bool(std::string_view check)> heartbeat;
   Identity identity;
 };
 

@@ -32,6 +32,7 @@ struct Fixture {
   int undrained = 0;
   std::vector<std::string> mutes;
   History history;
+  std::vector<std::string> heartbeats;
   Endpoints endpoints{
       {.snapshot = [this] { return latest; },
        .now = [this] { return now; },
@@ -49,6 +50,11 @@ struct Fixture {
            },
        .next_attempt = [](std::string_view) { return test::at(7).mono; },
        .history = &history,
+       .heartbeat =
+           [this](std::string_view check) {
+             heartbeats.emplace_back(check);
+             return check == "cache";
+           },
        .identity = {}}};
 
   explicit Fixture(Status db = Status::pass, Status cache = Status::pass) { set(db, cache); }
@@ -312,6 +318,36 @@ TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when 
   CHECK(fixture.put("/mute/db").body.empty());
 }
 
+TEST_CASE("endpoints: a heartbeat is 204, of another kind or an unknown name 404") {
+  Fixture fixture;
+  const auto reply = fixture.send("POST", "/heartbeat/cache");
+  CHECK(reply.status == 204);
+  CHECK(reply.body.empty());
+  CHECK(reply.endpoint == "control");
+  const auto other = fixture.send("POST", "/heartbeat/db");
+  CHECK(other.status == 404);
+  CHECK(other.body.find("'db' is no heartbeat") != std::string::npos);
+  const auto unknown = fixture.send("POST", "/heartbeat/cahce");
+  CHECK(unknown.status == 404);
+  CHECK(unknown.body.find("did you mean 'cache'?") != std::string::npos);
+  CHECK(fixture.heartbeats == std::vector<std::string>{"cache", "db", "cahce"});
+}
+
+TEST_CASE("endpoints: a heartbeat of a stranger is 403 and not noted; only POST is a heartbeat") {
+  Fixture fixture;
+  fixture.details(Details::private_, "s3cret-token");
+  CHECK(fixture.send("POST", "/heartbeat/cache", false).status == 403);
+  CHECK(fixture.send("POST", "/heartbeat/nosuch", false).status == 403);
+  CHECK(fixture.send("POST", "/heartbeat/cache", true, true).status == 403);
+  CHECK(fixture.send("POST", "/heartbeat/cache", false, false, "Bearer wrong").status == 403);
+  const auto get = fixture.get("/heartbeat/cache");
+  CHECK(get.status == 405);
+  CHECK(fixture.send("PUT", "/heartbeat/cache").status == 405);
+  CHECK(fixture.heartbeats.empty());
+  CHECK(fixture.send("POST", "/heartbeat/cache", false, true, "Bearer s3cret-token").status == 204);
+  CHECK(fixture.heartbeats.size() == 1);
+}
+
 TEST_CASE("endpoints: a mute with a bad ttl is 400, of an unknown check 404, of a stranger 403") {
   Fixture fixture;
   for (const auto* ttl : {"24h1s", "0s", "-1h", "10", "soon", "1e9h"}) {
@@ -403,7 +439,7 @@ TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown pat
   }
   CHECK(fixture.drained == 0);
   for (const auto* path : {"", "*", "/Health", "/health/", "/health/check", "/history/", "/busy/x",
-                           "/mute", "/heartbeat/db", "/metrics/"}) {
+                           "/mute", "/heartbeat", "/metrics/"}) {
     CAPTURE(path);
     const auto reply = fixture.get(path);
     CHECK(reply.status == 404);
