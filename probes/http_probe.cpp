@@ -13,6 +13,7 @@
 #include "probes/http_rules.hpp"
 #include "probes/http_settings.hpp"
 #include "probes/net.hpp"
+#include "probes/providers.hpp"
 #include "probes/tls.hpp"
 
 namespace vitals {
@@ -338,6 +339,7 @@ const KindSpec& http_kind() {
       .impact = ImpactRule::critical_when_local,
       .schemes = schemes,
       .url_setting = "url",
+      .presets = providers(),
       .make = &make,
   };
   return kind;

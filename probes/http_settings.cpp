@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "probes/providers.hpp"
+
 namespace vitals::http {
 namespace {
 
@@ -127,6 +129,8 @@ void read_expectations(Settings& settings, HttpSettings& result) {
 }
 
 void read_url(Settings& settings, HttpSettings& result) {
+  // The loader has written what it stands for; here it is checked alone.
+  if (settings.has("provider")) static_cast<void>(settings.choice("provider"));
   const auto url = settings.text("url");
   result.url = settings.live_text("url");
   if (url.empty()) {
@@ -222,7 +226,7 @@ Result<HeaderSet> live_headers(const HttpSettings& settings, const Target& targe
 
 }  // namespace
 
-const std::array<SettingSpec, 15> setting_specs{{
+const std::array<SettingSpec, 16> setting_specs{{
     {.name = "url",
      .type = SettingType::live_text,
      .fallback = "",
@@ -292,6 +296,11 @@ const std::array<SettingSpec, 15> setting_specs{{
      .fallback = "",
      .doc = "http://[user:password@]host:port; environment variables are not read",
      .url = true},
+    {.name = "provider",
+     .type = SettingType::choice,
+     .fallback = "",
+     .doc = "a known API: its url and expect_status, where these are not written; sends no key",
+     .choices = provider_choices},
 }};
 
 Result<Proxy> parse_proxy(std::string_view url) {

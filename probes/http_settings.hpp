@@ -21,7 +21,7 @@
 namespace vitals::http {
 
 /// Without the TLS settings.
-extern const std::array<SettingSpec, 15> setting_specs;
+extern const std::array<SettingSpec, 16> setting_specs;
 
 struct Proxy {
   net::Endpoint endpoint;

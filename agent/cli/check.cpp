@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <set>
 
 #include <vitals/text.hpp>
 
@@ -20,6 +21,7 @@ namespace {
 std::optional<Error> unknown_name(const Config& config, const std::vector<std::string>& names) {
   std::vector<std::string_view> known;
   for (const ConfiguredCheck& check : config.checks) known.push_back(check.spec->name);
+  for (const auto& group : config.groups) known.push_back(group->name);
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string guess = closest(name, known);
@@ -29,15 +31,34 @@ std::optional<Error> unknown_name(const Config& config, const std::vector<std::s
   return std::nullopt;
 }
 
+/// What was asked for; to ask for a group is to ask for its members.
+std::set<std::string> named_checks(const Config& config, const std::vector<std::string>& names) {
+  std::set<std::string> named(names.begin(), names.end());
+  for (const auto& group : config.groups) {
+    if (named.contains(group->name)) named.insert(group->members.begin(), group->members.end());
+  }
+  return named;
+}
+
+/// Groups can be judged only with all of their members.
+std::vector<std::shared_ptr<const CheckSpec>> groups_within(const Config& config,
+                                                            const std::vector<std::string>& names) {
+  std::vector<std::shared_ptr<const CheckSpec>> groups;
+  for (const auto& group : config.groups) {
+    const bool wanted =
+        names.empty() || std::find(names.begin(), names.end(), group->name) != names.end();
+    if (wanted) groups.push_back(group);
+  }
+  return groups;
+}
+
 /// Only the named ones (all when none is named), where one attempt is the whole truth: no streaks.
 std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
-                                  const std::vector<std::string>& names, bool wait) {
+                                  const std::set<std::string>& names, bool wait) {
   constexpr Duration ask_once = std::chrono::hours(24);
   std::vector<ConfiguredCheck> chosen;
   for (ConfiguredCheck& check : checks) {
-    const bool wanted =
-        names.empty() || std::find(names.begin(), names.end(), check.spec->name) != names.end();
-    if (!wanted) continue;
+    if (!names.empty() && !names.contains(check.spec->name)) continue;
     auto spec = std::make_shared<CheckSpec>(*check.spec);
     spec->fall = 1;
     spec->rise = 1;
@@ -100,9 +121,12 @@ int check(const Arguments& arguments) {
   for (const std::string& remark : config.remarks) std::fprintf(stderr, "%s\n", remark.c_str());
 
   initialise_probe_libraries();
-  auto checks = once(std::move(config.checks), arguments.names, arguments.wait.has_value());
+  const auto groups = groups_within(config, arguments.names);
+  auto checks = once(std::move(config.checks), named_checks(config, arguments.names),
+                     arguments.wait.has_value());
   std::vector<std::shared_ptr<const CheckSpec>> specs;
   for (const ConfiguredCheck& check : checks) specs.push_back(check.spec);
+  specs.insert(specs.end(), groups.begin(), groups.end());
 
   StatusBoard board(Instant::now(), nullptr);
   board.set_checks(specs, config.shared_rule, Instant::now());

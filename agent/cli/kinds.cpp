@@ -5,6 +5,7 @@
 
 #include "agent/cli/commands.hpp"
 #include "agent/config/check_reader.hpp"
+#include "agent/config/group_reader.hpp"
 #include "probes/registry.hpp"
 #include "vitals_build_info.hpp"
 
@@ -91,7 +92,9 @@ std::string_view impact_text(ImpactRule rule) {
 }
 
 int print_json() {
-  Json document{{"common", settings_json(config::common_settings())}, {"kinds", Json::array()}};
+  Json document{{"common", settings_json(config::common_settings())},
+                {"group", settings_json(config::group_settings())},
+                {"kinds", Json::array()}};
   for (const KindSpec* kind : all_kinds()) {
     document["kinds"].push_back({{"name", kind->name},
                                  {"doc", kind->doc},
@@ -99,6 +102,12 @@ int print_json() {
                                  {"impact", impact_text(kind->impact)},
                                  {"interval_ms", kind->interval.count()},
                                  {"settings", settings_json(kind->settings)}});
+    for (const Preset& preset : kind->presets) {
+      document["kinds"].back()["providers"].push_back({{"name", preset.name},
+                                                       {"url", preset.url},
+                                                       {"expect_status", preset.expect_status},
+                                                       {"documentation", preset.source}});
+    }
   }
   std::printf("%s\n", document.dump(2).c_str());
   return exit_ok;
@@ -110,6 +119,8 @@ int kinds(const Arguments& arguments) {
   if (arguments.format == OutputFormat::json) return print_json();
   std::printf("every check\n");
   print_settings(config::common_settings());
+  std::printf("\n[groups.NAME]: as many of the members as are needed are well\n");
+  print_settings(config::group_settings());
   for (const KindSpec* kind : all_kinds()) {
     std::printf("\n%s: %s\n  scope: %s; impact: %s; interval: %llds\n",
                 std::string(kind->name).c_str(), std::string(kind->doc).c_str(),
@@ -118,6 +129,11 @@ int kinds(const Arguments& arguments) {
                 static_cast<long long>(
                     std::chrono::duration_cast<std::chrono::seconds>(kind->interval).count()));
     print_settings(kind->settings);
+    for (const Preset& preset : kind->presets) {
+      std::printf("  provider = %-18s %s answers %s\n",
+                  ('"' + std::string(preset.name) + '"').c_str(), std::string(preset.url).c_str(),
+                  std::string(preset.expect_status).c_str());
+    }
   }
   return exit_ok;
 }

@@ -26,6 +26,13 @@ int validate(const Arguments& arguments) {
                 config::format_duration(spec.interval).c_str(),
                 std::chrono::duration<double>(spec.worst_case_detection()).count());
   }
+  for (const auto& group : config.value().groups) {
+    std::printf("  %s: group, %s, %s, %d of", group->name.c_str(),
+                std::string(to_label(group->impact)).c_str(),
+                std::string(to_label(group->scope)).c_str(), group->need);
+    for (const std::string& member : group->members) std::printf(" %s", member.c_str());
+    std::printf("\n");
+  }
   for (const std::string& remark : config.value().remarks) {
     std::fprintf(stderr, "%s\n", remark.c_str());
   }

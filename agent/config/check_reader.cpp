@@ -103,24 +103,6 @@ Result<std::string> to_label_value(const Value& value) {
   return text;
 }
 
-std::vector<std::pair<std::string, std::string>> read_labels(TableReader& table) {
-  using Labels = std::vector<std::pair<std::string, std::string>>;
-  const auto labels = table.read<Labels>("labels", [&](const Value& value) -> Result<Labels> {
-    if (!value.is_table()) return Error{"must be a table of strings: { team = \"core\" }"};
-    if (value.children.size() > labels_max) {
-      return Error{"must have at most " + std::to_string(labels_max) + " labels"};
-    }
-    Labels result;
-    TableReader inner = table.nested(value);
-    for (const auto& child : value.children) {
-      auto text = inner.read<std::string>(child.key, to_label_value);
-      if (text) result.emplace_back(child.key, std::move(*text));
-    }
-    return result;
-  });
-  return labels.value_or(Labels{});
-}
-
 template <typename Enum, std::size_t N>
 std::optional<Enum> read_enum(TableReader& table, std::string_view key,
                               const std::array<std::string_view, N>& labels) {
@@ -187,6 +169,32 @@ std::vector<std::string_view> circle_from(const Parents& parents, std::string_vi
 }
 
 }  // namespace
+
+std::optional<Impact> read_impact(TableReader& table) {
+  return read_enum<Impact>(table, "impact", impact_labels);
+}
+
+std::optional<Scope> read_scope(TableReader& table) {
+  return read_enum<Scope>(table, "scope", scope_labels);
+}
+
+std::vector<std::pair<std::string, std::string>> read_labels(TableReader& table) {
+  using Labels = std::vector<std::pair<std::string, std::string>>;
+  const auto labels = table.read<Labels>("labels", [&](const Value& value) -> Result<Labels> {
+    if (!value.is_table()) return Error{"must be a table of strings: { team = \"core\" }"};
+    if (value.children.size() > labels_max) {
+      return Error{"must have at most " + std::to_string(labels_max) + " labels"};
+    }
+    Labels result;
+    TableReader inner = table.nested(value);
+    for (const auto& child : value.children) {
+      auto text = inner.read<std::string>(child.key, to_label_value);
+      if (text) result.emplace_back(child.key, std::move(*text));
+    }
+    return result;
+  });
+  return labels.value_or(Labels{});
+}
 
 Timing read_timing(TableReader& table) {
   Timing timing;
@@ -263,8 +271,8 @@ void CheckReader::resolve_timing(CheckSpec& spec, TableReader& table) {
 }
 
 void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, bool on_loopback) {
-  const auto scope = read_enum<Scope>(table, "scope", scope_labels);
-  const auto impact = read_enum<Impact>(table, "impact", impact_labels);
+  const auto scope = read_scope(table);
+  const auto impact = read_impact(table);
   const auto live = table.flag("live");
   const auto startup = table.flag("startup");
   spec.warn_above = table.duration("warn_above", {});
@@ -323,12 +331,18 @@ ReadCheck CheckReader::read(const Value& value) {
           &value};
 }
 
-void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes) {
+void check_parents(const std::vector<ReadCheck>& checks,
+                   const std::vector<std::shared_ptr<const CheckSpec>>& groups,
+                   Mistakes& mistakes) {
   Parents parents;
   std::vector<std::string_view> names;
   for (const auto& read : checks) {
     parents[read.check.spec->name] = read.check.spec->parent;
     names.push_back(read.check.spec->name);
+  }
+  for (const auto& group : groups) {
+    parents[group->name] = {};
+    names.push_back(group->name);
   }
   std::set<std::string_view> told;
   for (const auto& read : checks) {

@@ -61,7 +61,14 @@ class CheckReader {
   Input input_;
 };
 
-/// Parents that are not there, are the check itself, or go round in a circle.
-void check_parents(const std::vector<ReadCheck>& checks, Mistakes& mistakes);
+/// Parents that are not there, are the check itself, or go round in a circle. Groups may be
+/// parents.
+void check_parents(const std::vector<ReadCheck>& checks,
+                   const std::vector<std::shared_ptr<const CheckSpec>>& groups, Mistakes& mistakes);
+
+// Keys that groups have in common with checks.
+[[nodiscard]] std::optional<Impact> read_impact(TableReader& table);
+[[nodiscard]] std::optional<Scope> read_scope(TableReader& table);
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> read_labels(TableReader& table);
 
 }  // namespace vitals::config

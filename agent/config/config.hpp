@@ -57,6 +57,8 @@ struct Config {
   AppConfig app;
   SharedRule shared_rule = SharedRule::fleet;
   std::vector<ConfiguredCheck> checks;
+  /// Checks made of checks: no probe. Their members are in `checks`.
+  std::vector<std::shared_ptr<const CheckSpec>> groups;
   /// Things worth one log line each: an ignored URL parameter, UPSTASH_REDIS_REST_URL beside
   /// REDIS_URL.
   std::vector<std::string> remarks;

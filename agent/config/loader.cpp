@@ -11,6 +11,8 @@
 #include "agent/config/app_reader.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
+#include "agent/config/group_reader.hpp"
+#include "agent/config/presets.hpp"
 #include "agent/text/listen_address.hpp"
 #include "agent/text/names.hpp"
 
@@ -25,7 +27,6 @@ constexpr std::string_view log_formats = "logfmt|json";
 
 std::vector<LaterKey> later_tables() {
   return {
-      {"groups", "this version has no groups yet; remove [groups.…]"},
       {"autostop", "this version has no auto-stop yet; remove [autostop]"},
       {"fleet", "this version asks no other Machines yet; remove [fleet]"},
   };
@@ -146,7 +147,8 @@ class Loader {
 
   void read_document(const Value& document) {
     TableReader root(document, {}, mistakes_);
-    root.refuse_unknown({"server", "ready", "defaults", "checks", "log", "app"}, later_tables());
+    root.refuse_unknown({"server", "ready", "defaults", "checks", "groups", "log", "app"},
+                        later_tables());
     read_server(take_table(document, "server"));
     read_ready(take_table(document, "ready"));
     read_log(take_table(document, "log"));
@@ -154,7 +156,8 @@ class Loader {
     TableReader defaults_table(defaults, "defaults", mistakes_);
     defaults_table.refuse_unknown(timing_keys());
     loaded_.defaults = read_timing(defaults_table);
-    read_checks(input_.text ? take_table(document, "checks") : discover(), defaults_table);
+    read_checks(input_.text ? take_table(document, "checks") : discover(),
+                take_table(document, "groups"), defaults_table);
     Config& config = loaded_.config;
     config.app = read_app(take_table(document, "app"),
                           {input_.read_file, config.checks, config.secrets, mistakes_});
@@ -232,16 +235,21 @@ class Loader {
     }
   }
 
-  void read_checks(Value checks, TableReader& defaults_table) {
-    if (checks.children.size() > checks_max) {
-      mistakes_.add(checks.children[checks_max].place, "checks",
-                    "at most 1,000 checks, and here are " + std::to_string(checks.children.size()));
-      checks.children.resize(checks_max);
-    }
+  void limit(Value& tables, const std::string& what) {
+    if (tables.children.size() <= checks_max) return;
+    mistakes_.add(
+        tables.children[checks_max].place, what,
+        "at most 1,000 " + what + ", and here are " + std::to_string(tables.children.size()));
+    tables.children.resize(checks_max);
+  }
+
+  void read_checks(Value checks, Value groups, TableReader& defaults_table) {
+    limit(checks, "checks");
+    limit(groups, "groups");
     CheckReader reader({input_.kinds, defaults_table, loaded_.defaults, input_.read_file, mistakes_,
                         loaded_.config.remarks});
     std::vector<ReadCheck> all;
-    for (const Value& table : checks.children) {
+    for (Value& table : checks.children) {
       if (!is_check_name(table.key)) {
         mistakes_.add(table.place, "checks",
                       "bad name '" + table.key + "'; use 1 to 63 of a-z, 0-9, '_' and '-'");
@@ -250,10 +258,12 @@ class Loader {
             table.place, "checks",
             "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
       } else {
+        fill_in_preset(table, input_.kinds);
         all.push_back(reader.read(table));
       }
     }
-    check_parents(all, mistakes_);
+    loaded_.config.groups = read_groups(groups, all, mistakes_);
+    check_parents(all, loaded_.config.groups, mistakes_);
     for (auto& read : all) {
       loaded_.config.checks.push_back(std::move(read.check));
       loaded_.tables.push_back(*read.table);

@@ -218,6 +218,15 @@ void print_defaults(Printer& printer, const Timing& defaults) {
   printer.number("jitter", defaults.jitter.value_or(usual.jitter));
 }
 
+void print_labels(Printer& printer, const CheckSpec& spec, const SecretSet& secrets) {
+  std::string labels;
+  for (const auto& [name, value] : spec.labels) {
+    labels +=
+        (labels.empty() ? "" : ", ") + key_text(name) + " = " + in_quotes(secrets.scrub(value));
+  }
+  if (!labels.empty()) printer.raw("labels", "{ " + labels + " }");
+}
+
 void print_common(Printer& printer, const CheckSpec& spec, const SecretSet& secrets) {
   printer.text("kind", spec.kind->name);
   printer.duration("interval", spec.interval);
@@ -232,12 +241,7 @@ void print_common(Printer& printer, const CheckSpec& spec, const SecretSet& secr
   printer.flag("startup", spec.startup);
   if (spec.warn_above) printer.duration("warn_above", *spec.warn_above);
   if (!spec.parent.empty()) printer.text("parent", spec.parent);
-  std::string labels;
-  for (const auto& [name, value] : spec.labels) {
-    labels +=
-        (labels.empty() ? "" : ", ") + key_text(name) + " = " + in_quotes(secrets.scrub(value));
-  }
-  if (!labels.empty()) printer.raw("labels", "{ " + labels + " }");
+  print_labels(printer, spec, secrets);
 }
 
 void print_check(Printer& printer, const CheckSpec& check, const SecretSet& secrets,
@@ -250,6 +254,20 @@ void print_check(Printer& printer, const CheckSpec& check, const SecretSet& secr
       printer.raw(spec.name, value_text(*fallback, spec, secrets));
     }
   }
+}
+
+void print_group(Printer& printer, const CheckSpec& group) {
+  printer.table("groups." + group.name);
+  std::string members;
+  for (const auto& member : group.members) {
+    members += (members.empty() ? "" : ", ") + in_quotes(member);
+  }
+  printer.raw("members", "[" + members + "]");
+  printer.raw("need", std::to_string(group.need));
+  printer.text("impact", to_label(group.impact));
+  printer.text("scope", to_label(group.scope));
+  printer.flag("startup", group.startup);
+  print_labels(printer, group, SecretSet());
 }
 
 }  // namespace
@@ -276,6 +294,7 @@ std::string print(const Loaded& loaded) {
     printer.table("checks." + check.spec->name);
     print_check(printer, *check.spec, *check.secrets, loaded.tables[i]);
   }
+  for (const auto& group : config.groups) print_group(printer, *group);
   return "# " + config.source + ", with the defaults in force; secrets read ***\n" +
          std::move(printer).take();
 }

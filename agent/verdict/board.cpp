@@ -50,6 +50,22 @@ void explain_verdict(const Snapshot& snapshot, const Judgement& judgement, Event
   }
 }
 
+/// What a group shows as its last result: the moment of its members' last one.
+void note_sample(CheckState& state, const GroupStatus& group, Instant now) {
+  Sample sample{now, now, {}};
+  sample.result.outcome = group.status == Status::fail   ? Outcome::fail
+                          : group.status == Status::warn ? Outcome::warn
+                                                         : Outcome::pass;
+  sample.result.undecided = group.status == Status::unknown;
+  sample.result.reason = group.reason;
+  sample.result.detail = state.detail;
+  sample.result.observed = Observation{static_cast<double>(group.well), "passing", "members"};
+  state.last = std::move(sample);
+  if (group.status != Status::pass && group.status != Status::warn) return;
+  state.last_pass = now.wall;
+  state.ever_passed = true;
+}
+
 bool every_status_known(const Snapshot& snapshot, const Judgement& judgement) {
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     if (judgement.checks[i].counts && judgement.checks[i].status == Status::unknown) return false;
@@ -96,6 +112,8 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
     }
     slots_ = std::move(slots);
     index_ = std::move(index);
+    link_members_locked();
+    follow_all_locked(now, events);
     configured_ = true;
     draft_.shared_rule = rule;
     publish_locked(now, true, events);
@@ -172,6 +190,7 @@ void StatusBoard::resume(const Gap& gap, Duration grace) {
   {
     const std::lock_guard lock(mutex_);
     for (Slot& slot : slots_) {
+      if (slot.state->spec->is_group()) continue;  // no result of its own that could be too old
       slot.open_attempt = 0;
       auto state = std::make_shared<CheckState>(*slot.state);
       refresh(*state, gap, grace);
@@ -213,6 +232,7 @@ bool StatusBoard::mute(std::string_view check, Duration ttl, Instant now) {
     event.from = event.to = slot->state->status;
     event.since = ttl;
     events.push_back(std::move(event));
+    follow_all_locked(now, events);
     publish_locked(now, true, events);
   }
   announce(events);
@@ -226,6 +246,7 @@ bool StatusBoard::unmute(std::string_view check, Instant now) {
     Slot* const slot = find_locked(check);
     if (slot == nullptr) return false;
     if (!end_mute_locked(*slot, "by request", events)) return true;
+    follow_all_locked(now, events);
     publish_locked(now, true, events);
   }
   announce(events);
@@ -256,6 +277,7 @@ void StatusBoard::tick(Instant now) {
       if (slot.state->muted_until && now.mono >= *slot.state->muted_until) {
         changed = end_mute_locked(slot, "its time is over", events) || changed;
       }
+      if (slot.state->spec->is_group()) continue;  // follows below
       if (!is_stale(*slot.state, now.mono) || slot.state->status == Status::fail) continue;
       auto state = std::make_shared<CheckState>(*slot.state);
       if (!expire(*state, now).from) continue;
@@ -263,6 +285,7 @@ void StatusBoard::tick(Instant now) {
       changed = true;
     }
     if (!changed) return;
+    follow_all_locked(now, events);
     publish_locked(now, true, events);
   }
   announce(events);
@@ -318,7 +341,74 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
   }
   if (fold.internal) events.push_back(failure_event(Event::Type::internal, *slot.state, sample));
   note_remark(slot, sample, events);
-  publish_locked(sample.finished, fold.from || settled || !draft_.startup_latched, events);
+  const bool group_changed = follow_member_locked(slot, sample.finished, events);
+  // It may be a parent, too, whose failure leaves members out of groups it is not in.
+  if (fold.from) follow_all_locked(sample.finished, events);
+  const bool changed = fold.from || settled || group_changed;
+  publish_locked(sample.finished, changed || !draft_.startup_latched, events);
+}
+
+void StatusBoard::link_members_locked() {
+  for (Slot& slot : slots_) slot.groups.clear();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    for (const std::string& member : slots_[i].state->spec->members) {
+      Slot* const slot = find_locked(member);
+      VITALS_ASSERT(slot != nullptr);
+      slot->groups.push_back(i);
+    }
+  }
+}
+
+std::vector<MemberView> StatusBoard::members_locked(const CheckSpec& group, Instant now) const {
+  std::vector<MemberView> members;
+  for (const std::string& name : group.members) {
+    const CheckState& state = *slots_[index_.find(name)->second].state;
+    MemberView view{state.spec->name, state.status, state.reason};
+    view.left_out = state.muted_until && now.mono < *state.muted_until;
+    const auto parent = index_.find(state.spec->parent);
+    if (parent != index_.end()) {
+      view.left_out = view.left_out || slots_[parent->second].state->status == Status::fail;
+    }
+    members.push_back(view);
+  }
+  return members;
+}
+
+bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Events& events) {
+  const auto members = members_locked(*slot.state->spec, now);
+  const GroupStatus group = judge_group(members, slot.state->spec->need);
+  auto state = std::make_shared<CheckState>(*slot.state);
+  state->reason = group.reason;
+  state->detail = group_detail(members);
+  state->ever_finished = std::all_of(
+      state->spec->members.begin(), state->spec->members.end(), [&](const std::string& name) {
+        return slots_[index_.find(name)->second].state->ever_finished;
+      });
+  if (sampled) note_sample(*state, group, now);
+  if (state->status == group.status) {
+    slot.state = std::move(state);
+    return false;
+  }
+  ++state->counters.transitions[static_cast<std::size_t>(state->status)]
+                               [static_cast<std::size_t>(group.status)];
+  state->status = group.status;
+  state->since = now;
+  change_locked(slot, std::move(state), now, events);
+  return true;
+}
+
+bool StatusBoard::follow_member_locked(Slot& member, Instant now, Events& events) {
+  bool changed = false;
+  for (const std::size_t group : member.groups) {
+    changed = follow_group_locked(slots_[group], now, true, events) || changed;
+  }
+  return changed;
+}
+
+void StatusBoard::follow_all_locked(Instant now, Events& events) {
+  for (Slot& slot : slots_) {
+    if (slot.state->spec->is_group()) follow_group_locked(slot, now, false, events);
+  }
 }
 
 void StatusBoard::change_locked(Slot& slot, std::shared_ptr<const CheckState> state, Instant now,

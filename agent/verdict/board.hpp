@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/verdict/group.hpp"
 #include "agent/verdict/health_state.hpp"
 #include "agent/verdict/history.hpp"
 #include "agent/verdict/judge.hpp"
@@ -64,7 +65,8 @@ class StatusBoard {
   /// back into the board. Events that one thread causes keep their order.
   StatusBoard(Instant started, Listener listener);
 
-  /// The checks from now on, in this order. A check whose fingerprint is as before keeps its state.
+  /// The checks from now on, in this order, groups with all of their members. A check whose
+  /// fingerprint is as before keeps its state.
   void set_checks(const std::vector<std::shared_ptr<const CheckSpec>>& specs, SharedRule rule,
                   Instant now);
   void note_reload(bool ok, Instant now);
@@ -103,6 +105,7 @@ class StatusBoard {
     std::shared_ptr<const CheckState> state;
     /// Number of the attempt in flight; 0: none.
     std::uint64_t open_attempt = 0;
+    std::vector<std::size_t> groups;  // that this check is a member of
     /// ProbeResult::remark texts that were announced.
     std::vector<std::string> remarks;
   };
@@ -123,6 +126,15 @@ class StatusBoard {
   /// Puts a changed copy in place; `status_changed` asks for a new judgement.
   void publish_locked(Instant now, bool status_changed, Events& events);
   void judge_locked(Instant now, Events& events);
+  void link_members_locked();
+  /// What the members of a group are at this moment.
+  [[nodiscard]] std::vector<MemberView> members_locked(const CheckSpec& group, Instant now) const;
+  /// Lets a group follow its members; `sampled`: one of them has a new result. True when its status
+  /// changed.
+  bool follow_group_locked(Slot& slot, Instant now, bool sampled, Events& events);
+  /// The groups of that check, after a result of it.
+  bool follow_member_locked(Slot& member, Instant now, Events& events);
+  void follow_all_locked(Instant now, Events& events);
   void latch_startup_locked();
   void announce(const Events& events) const;
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "agent/verdict/group.hpp"
 #include "agent/verdict/health_state.hpp"
 
 namespace vitals {
@@ -11,10 +12,12 @@ namespace {
 
 using Index = std::map<std::string_view, std::size_t, std::less<>>;
 
-Index index_parents(const Snapshot& snapshot) {
+/// Names that others refer to; empty when nobody does.
+Index index_names(const Snapshot& snapshot) {
   Index index;
-  const bool any = std::any_of(snapshot.checks.begin(), snapshot.checks.end(),
-                               [](const auto& check) { return !check->spec->parent.empty(); });
+  const bool any = std::any_of(
+      snapshot.checks.begin(), snapshot.checks.end(),
+      [](const auto& check) { return !check->spec->parent.empty() || check->spec->is_group(); });
   if (!any) return index;
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     index.emplace(snapshot.checks[i]->spec->name, i);
@@ -27,7 +30,8 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
   judgement.status = state.status;
   judgement.reason = state.reason;
   judgement.detail = state.detail;
-  judgement.stale = is_stale(state, now);
+  // A group has no results of its own that could grow old: it follows its members.
+  judgement.stale = !state.spec->is_group() && is_stale(state, now);
   if (judgement.stale && state.reason != Reason::stale) {
     judgement.status = Status::fail;
     judgement.reason = Reason::stale;
@@ -44,16 +48,53 @@ void judge_counting(const CheckState& state, CheckJudgement& judgement) {
                      judgement.suppressed_by.empty() && !silent_newcomer;
 }
 
-void suppress_children(const Snapshot& snapshot, Judgement& judgement) {
-  const Index index = index_parents(snapshot);
-  if (index.empty()) return;
+void suppress_children(const Snapshot& snapshot, const Index& index, bool of_groups,
+                       Judgement& judgement) {
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     const auto parent = index.find(snapshot.checks[i]->spec->parent);
     if (parent == index.end()) continue;
+    if (snapshot.checks[parent->second]->spec->is_group() != of_groups) continue;
     if (judgement.checks[parent->second].status == Status::fail) {
       judgement.checks[i].suppressed_by = parent->first;
     }
   }
+}
+
+/// The group as its members are now: one may have gone stale since the board looked.
+void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t at,
+                     Judgement& judgement) {
+  const CheckState& state = *snapshot.checks[at];
+  CheckJudgement& group = judgement.checks[at];
+  std::vector<MemberView> members;
+  std::string_view suppressed_by;
+  for (const std::string& name : state.spec->members) {
+    const std::size_t i = index.find(name)->second;
+    const CheckJudgement& member = judgement.checks[i];
+    const bool left_out = member.muted || !member.suppressed_by.empty();
+    members.push_back({name, member.status, member.reason, left_out});
+    if (!member.suppressed_by.empty()) suppressed_by = member.suppressed_by;
+  }
+  const GroupStatus now = judge_group(members, state.spec->need);
+  if (now.status != state.status || now.reason != state.reason) {
+    group.status = now.status;
+    group.reason = now.reason;
+    group.detail = "the members' results are too old, or a mute has ended";
+  }
+  if (!now.left_out) return;
+  group.suppressed_by = suppressed_by;
+  group.muted = group.muted || suppressed_by.empty();
+}
+
+/// Parents that are checks first, for they decide which members are left out of a group; then
+/// groups; then what has a group for its parent (config makes sure that such are no members).
+void judge_relations(const Snapshot& snapshot, Judgement& judgement) {
+  const Index index = index_names(snapshot);
+  if (index.empty()) return;
+  suppress_children(snapshot, index, false, judgement);
+  for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
+    if (snapshot.checks[i]->spec->is_group()) judge_group_now(snapshot, index, i, judgement);
+  }
+  suppress_children(snapshot, index, true, judgement);
 }
 
 Status worse(Status a, Status b) {
@@ -108,9 +149,10 @@ TimePoint first_change_after(const Snapshot& snapshot, TimePoint now) {
     if (moment >= now) first = std::min(first, moment);
   };
   for (const auto& state : snapshot.checks) {
+    if (state->muted_until) consider(*state->muted_until);
+    if (state->spec->is_group()) continue;
     consider(stale_from(*state));
     consider(state->alive_at + state->spec->stale_after());
-    if (state->muted_until) consider(*state->muted_until);
   }
   return first;
 }
@@ -123,10 +165,11 @@ Judgement judge(const Snapshot& snapshot, TimePoint now) {
   bool anyone_alive = snapshot.checks.empty();
   for (const auto& state : snapshot.checks) {
     judgement.checks.push_back(judge_alone(*state, now));
-    anyone_alive = anyone_alive || now <= state->alive_at + state->spec->stale_after();
+    const bool alive = now <= state->alive_at + state->spec->stale_after();
+    anyone_alive = anyone_alive || (alive && !state->spec->is_group());
   }
   judgement.stuck = !anyone_alive;
-  suppress_children(snapshot, judgement);
+  judge_relations(snapshot, judgement);
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     judge_counting(*snapshot.checks[i], judgement.checks[i]);
   }

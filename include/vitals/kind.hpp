@@ -78,6 +78,16 @@ struct MadeProbe {
   std::function<void(Instant now)> signal;
 };
 
+/// One word that stands for settings: `provider = "openai"`. What the check writes itself wins.
+struct Preset {
+  std::string_view name;
+  /// The values as SettingSpec::fallback has them; of a list each on its own, divided by ", ".
+  std::string_view url;
+  std::string_view expect_status;
+  /// The public documentation they rest on.
+  std::string_view source;
+};
+
 /// Static, immutable; one per kind, listed in probes/kinds.hpp.
 struct KindSpec {
   std::string_view name;
@@ -97,6 +107,8 @@ struct KindSpec {
   /// "redis_up", "pg_up": 0/1 of the last attempt under `compat`; none when empty.
   std::string_view up_alias{};
   Exporter up_exporter = Exporter::none;
+  /// What the setting `provider` may name.
+  std::span<const Preset> presets{};
   /// Reads every setting it knows straight through; mistakes go to Settings.
   MadeProbe (*make)(Settings& settings) = nullptr;
 };

@@ -99,6 +99,22 @@ TEST_SUITE("redis") {
     CHECK(measured(kept, "check_tls_not_after_timestamp_seconds").has_value());
   }
 
+  TEST_CASE("redis: a pubsub round trip through rediss with a private CA, each over TLS") {
+    Authority authority;
+    const RedisServer server({.certificate = authority.valid()});
+    const std::string settings = "pubsub = \"chat\"\nca_file = ";
+    const auto check = check_of(server.url(), settings + quoted(authority.ca_file()));
+    server.command({"CONFIG", "RESETSTAT"});
+    for (int i = 0; i < 3; ++i) expect(ask(check), Outcome::pass, Reason::none);
+    CHECK(server.calls("publish") == 3);
+    CHECK(server.calls("subscribe") == 3);
+    // Without the CA not a single message is sent.
+    Authority other;
+    const auto distrusting = check_of(server.url(), settings + quoted(other.ca_file()));
+    expect(ask(distrusting), Outcome::fail, Reason::tls_verify);
+    CHECK(server.calls("publish") == 3);
+  }
+
   TEST_CASE(
       "redis: a certificate of nobody known, of another host or out of date fails by its cause") {
     Authority authority;

@@ -393,5 +393,57 @@ TEST_CASE("config: broken expansions, wrong kinds and wrong names do not hide ot
   CHECK(std::count(mistakes.begin(), mistakes.end(), '\n') == 5);
 }
 
+TEST_CASE("config: a group needs one member, is degraded, and local when all members are") {
+  const std::string members = tcp("a", "interval = \"20s\"\n") + tcp("b");
+  const auto config = loaded(members + "[groups.search]\nmembers = [\"a\", \"b\"]\n");
+  REQUIRE(config.groups.size() == 1);
+  const CheckSpec& group = *config.groups[0];
+  CHECK(group.is_group());
+  CHECK(group.kind->name == "group");
+  CHECK(group.need == 1);
+  CHECK(group.impact == Impact::degraded);
+  CHECK(group.scope == Scope::local);
+  CHECK_FALSE(group.startup);
+  CHECK(group.interval == Duration(20'000));
+  const auto shared = loaded(members + "[checks.c]\nkind = \"tcp\"\naddress = \"far:80\"\n" +
+                             "[groups.search]\nmembers = [\"a\", \"c\"]\nneed = 2\n" +
+                             "impact = \"critical\"\nlabels = { team = \"core\" }\n");
+  CHECK(shared.groups[0]->scope == Scope::shared);
+  CHECK(shared.groups[0]->need == 2);
+  CHECK(shared.groups[0]->startup);
+  CHECK(shared.groups[0]->labels.size() == 1);
+}
+
+TEST_CASE("config: members of a group have no voice of their own, nor a start to wait for") {
+  const std::string group = "[groups.all]\nmembers = [\"a\", \"b\"]\n";
+  const std::string a = tcp("a", "impact = \"critical\"");
+  const auto config = loaded(a + tcp("b", "startup = true") + tcp("c") + group);
+  CHECK(spec_of(config, "a").impact == Impact::info);
+  CHECK_FALSE(spec_of(config, "a").startup);
+  CHECK(spec_of(config, "b").startup);
+  CHECK(spec_of(config, "c").impact == Impact::critical);
+  const auto alone = loaded(a);
+  CHECK(spec_of(alone, "a").impact == Impact::critical);
+  CHECK(spec_of(alone, "a").fingerprint != spec_of(config, "a").fingerprint);
+}
+
+TEST_CASE("config: a group may be a parent, and a check may be in two groups") {
+  const auto config = loaded(tcp("a") + tcp("b", "parent = \"g\"") +
+                             "[groups.g]\nmembers = [\"a\"]\n[groups.h]\nmembers = [\"a\"]\n");
+  CHECK(spec_of(config, "b").parent == "g");
+  CHECK(config.groups.size() == 2);
+}
+
+TEST_CASE("config: another need, impact or member makes another group, other words do not") {
+  const auto fingerprint = [](const std::string& more) {
+    return loaded(tcp("a") + tcp("b") + "[groups.g]\n" + more).groups[0]->fingerprint;
+  };
+  const auto usual = fingerprint("members = [\"a\", \"b\"]");
+  CHECK(fingerprint("need = 1\nmembers = [\"a\", \"b\"]") == usual);
+  CHECK(fingerprint("need = 2\nmembers = [\"a\", \"b\"]") != usual);
+  CHECK(fingerprint("members = [\"a\"]") != usual);
+  CHECK(fingerprint("members = [\"a\", \"b\"]\nimpact = \"critical\"") != usual);
+}
+
 }  // namespace
 }  // namespace vitals

@@ -1,0 +1,16 @@
+// `provider = "openai"`: one word in a check that stands for settings it does not write itself.
+#pragma once
+
+#include <span>
+
+#include <vitals/kind.hpp>
+
+#include "agent/config/document.hpp"
+
+namespace vitals::config {
+
+/// Writes what the preset of that check stands for into its table, as if the user had; so the kind,
+/// --print and the comparison at a reload see it without knowing of presets.
+void fill_in_preset(Value& check, std::span<const KindSpec* const> kinds);
+
+}  // namespace vitals::config

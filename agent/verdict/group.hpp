@@ -1,0 +1,43 @@
+// Groups: a check made of checks (k of n). Pure.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <vitals/kind.hpp>
+
+namespace vitals {
+
+/// What stands for the kind of a group wherever checks are shown; it makes no probe.
+[[nodiscard]] const KindSpec& group_kind();
+
+/// A member as its group sees it at one moment.
+struct MemberView {
+  std::string_view name;
+  Status status = Status::unknown;
+  Reason reason = Reason::none;
+  /// Muted or suppressed: the group goes on without it.
+  bool left_out = false;
+};
+
+struct GroupStatus {
+  Status status = Status::unknown;
+  /// Of a fail: what most of the failing members say, of equals the first. Of a warn: the first
+  /// warning member's.
+  Reason reason = Reason::none;
+  std::size_t well = 0;  // members that pass or warn
+  /// Every member is left out, and so the group does not count; the status is as if none were.
+  bool left_out = false;
+};
+
+/// pass: `need` members pass. warn: it takes warning ones to have as many. fail: not even those
+/// that are still unknown could make it so many; else unknown. Of members that are left out none is
+/// asked for: `need` shrinks to what remains.
+[[nodiscard]] GroupStatus judge_group(std::span<const MemberView> members, int need);
+
+/// "2 of 2", "1 of 2: search-b timeout": who is not well, and why.
+[[nodiscard]] std::string group_detail(std::span<const MemberView> members);
+
+}  // namespace vitals
