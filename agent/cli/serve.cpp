@@ -74,6 +74,7 @@ class Agent {
   std::optional<Error> start() {
     apply_settings();
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
+    scheduler_.expect_calls(config_.checks);
     auto refused =
         server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
                        Endpoints::slow_paths());

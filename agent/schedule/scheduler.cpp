@@ -187,6 +187,7 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
         next.emplace(name, std::move(running->second));
         continue;
       }
+      if (check.signal) expected_.try_emplace(name);
       starting.push_back(std::make_unique<Runner>(*this, std::move(check), spread));
       // Other settings are no reason to forget that somebody called.
       const auto last = running != runners_.end() ? running->second->last_signal() : std::nullopt;
@@ -203,6 +204,9 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
     if (auto error = runner->start()) return error;
     const std::lock_guard lock(mutex_);
     const std::string name = runner->spec().name;
+    const auto expected = expected_.find(name);
+    if (expected != expected_.end() && expected->second) runner->signal(*expected->second);
+    expected_.erase(name);
     runners_.emplace(name, std::move(runner));
   }
   return std::nullopt;
@@ -213,10 +217,21 @@ void Scheduler::run_all_now() {
   for (const auto& [name, runner] : runners_) runner->run_now();
 }
 
+void Scheduler::expect_calls(const std::vector<ConfiguredCheck>& checks) {
+  const std::lock_guard lock(mutex_);
+  for (const ConfiguredCheck& check : checks) {
+    if (check.signal) expected_.try_emplace(check.spec->name);
+  }
+}
+
 bool Scheduler::signal(std::string_view check, Instant now) {
   const std::lock_guard lock(mutex_);
   const auto found = runners_.find(check);
-  return found != runners_.end() && found->second->signal(now);
+  if (found != runners_.end()) return found->second->signal(now);
+  const auto expected = expected_.find(check);
+  if (expected == expected_.end()) return false;
+  expected->second = now;
+  return true;
 }
 
 void Scheduler::reap() {

@@ -44,6 +44,9 @@ class Scheduler {
   /// Interrupts attempts in flight, drops kept connections and asks every check at once (resume).
   void run_all_now();
 
+  /// Takes calls for these already, before run(): who answers early must not turn a job away.
+  void expect_calls(const std::vector<ConfiguredCheck>& checks);
+
   /// Somebody calls in to that check (POST /heartbeat/NAME), and it looks at once. False when there
   /// is no such check, or its kind takes no calls. Any thread may call.
   bool signal(std::string_view check, Instant now);
@@ -71,6 +74,8 @@ class Scheduler {
   /// Guards runners_ between the owner, a resume, a signal and readers.
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Runner>, std::less<>> runners_;
+  /// Checks that are about to run and take calls, with the last that came meanwhile; same mutex.
+  std::map<std::string, std::optional<Instant>, std::less<>> expected_;
   /// Runners that a reload or stop ended while their probe hung; never freed before they return.
   std::vector<std::unique_ptr<Runner>> hanging_;
   /// Guards delays_ between the checks' threads and a scrape; held for nanoseconds.

@@ -157,11 +157,11 @@ TEST_SUITE("providers") {
               .outcome == Outcome::pass);
   }
 
-  TEST_CASE("providers: one that is not known is one mistake, with the nearest name") {
+  TEST_CASE("providers: one that is not known is one mistake, which names those that are") {
     const auto mistakes = mistakes_of("provider = \"opnai\"");
     CAPTURE(mistakes);
     CHECK(mistakes.find("'provider'") != std::string::npos);
-    CHECK(mistakes.find("did you mean 'openai'") != std::string::npos);
+    CHECK(mistakes.find("\"anthropic\" or \"github\", not \"opnai\"") != std::string::npos);
     CHECK(mistakes.find("url") == std::string::npos);
     CHECK(mistakes_of("").find("missing key 'url'") != std::string::npos);
   }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -114,7 +115,11 @@ struct Board {
     board.set_checks(specs, SharedRule::fleet, at(0));
   }
   void feed(const std::string& check, ProbeResult result, double seconds) {
-    const auto attempt = board.begin(check, at(seconds - 0.1));
+    const auto checks = board.latest()->checks;
+    const auto asked = std::find_if(checks.begin(), checks.end(),
+                                    [&](const auto& state) { return state->spec->name == check; });
+    REQUIRE(asked != checks.end());
+    const auto attempt = board.begin(*(*asked)->spec, at(seconds - 0.1));
     REQUIRE(attempt);
     CHECK(board.finish(*attempt, test::sample(std::move(result), seconds)));
   }
@@ -273,7 +278,7 @@ TEST_SUITE("group on the board") {
       CHECK(json.find(part) != std::string::npos);
     }
     const auto text = render_text(*snapshot, judgement, {}, at(2));
-    CHECK(text.starts_with("pass: a search | info: b timeout\n"));
+    CHECK(text.starts_with("pass: search a | info: b timeout\n"));
     CHECK(text.find("[✓] search: 1 of 2: b timeout (1 passing)\n") != std::string::npos);
   }
 }

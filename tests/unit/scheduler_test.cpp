@@ -285,6 +285,7 @@ TEST_CASE("signal: a call reaches its probe, which looks at once; a reload passe
 
   run("two", true);
   CHECK(calls == 2);
+  REQUIRE(eventually([&] { return script.runs() == 3; }));
   run("three", false);
   CHECK_FALSE(machine.scheduler.signal("nightly", Instant::now()));
   CHECK(calls == 2);
@@ -323,6 +324,25 @@ TEST_CASE("reload: a check that hung when it was ended is freed once it returns"
     machine.scheduler.reap();
     return freed.load();
   }));
+}
+
+TEST_CASE("signal: who calls before the checks run is heard when they do") {
+  Script script;
+  std::atomic<int> calls{0};
+  Machine machine;
+  auto spec = quick("nightly", 60'000, 1'000);
+  std::vector<ConfiguredCheck> checks;
+  checks.push_back({spec, std::make_unique<ScriptedProbe>(script), std::make_shared<SecretSet>(),
+                    [&](Instant) { ++calls; }});
+  CHECK_FALSE(machine.scheduler.signal("nightly", Instant::now()));
+  machine.scheduler.expect_calls(checks);
+  CHECK(machine.scheduler.signal("nightly", Instant::now()));
+  CHECK_FALSE(machine.scheduler.signal("other", Instant::now()));
+  CHECK(calls == 0);
+  machine.board.set_checks({spec}, SharedRule::fleet, Instant::now());
+  REQUIRE_FALSE(machine.scheduler.run(std::move(checks), Duration(0)).has_value());
+  CHECK(calls == 1);
+  CHECK(eventually([&] { return script.runs() >= 1; }));
 }
 
 TEST_CASE("stop: a polite probe in flight does not hold the end up") {
