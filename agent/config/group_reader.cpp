@@ -94,7 +94,8 @@ class GroupReader {
 
   void read_members(CheckSpec& spec, TableReader& table) {
     if (!table.has("members")) table.refuse_missing("members");
-    spec.members = table.list("members").value_or(std::vector<std::string>{});
+    using Names = std::vector<std::string>;
+    spec.members = table.read<Names>("members", to_list).value_or(Names{});
     if (table.wrong("members")) return;
     if (table.has("members") && spec.members.empty()) {
       table.refuse("members", "must name at least one check");

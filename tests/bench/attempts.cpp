@@ -117,6 +117,27 @@ Row redis_row(const test::RedisServer& server, int attempts) {
                  exporter(redis_exporter(server.url()), "/metrics"));
 }
 
+/// Kinds that ask this machine alone; nobody's figure stands beside theirs.
+std::vector<Row> local_rows(int attempts) {
+  const test::TempDir folder;
+  const auto file = folder.write("touched", "").string();
+  const auto pid_file = folder.write("pid", std::to_string(getpid())).string();
+  const std::vector<std::pair<std::string, std::string>> kinds{
+      {"heartbeat", "every = \"1h\"\nfile = \"" + file + "\""},
+      {"process", "pid_file = \"" + pid_file + "\""},
+      {"connections", "port = 1"},
+      {"disk", "path = \"/\"\nwarn = 1\nfail = 1"},
+      {"memory", "warn = 1\nfail = 1"}};
+  std::vector<Row> rows;
+  for (const auto& [kind, lines] : kinds) {
+    rows.push_back(
+        {.name = "CPU per 1,000 attempts: " + kind,
+         .goal = "",
+         .measured = as_figure(own_cost("kind = \"" + kind + "\"\n" + lines, attempts))});
+  }
+  return rows;
+}
+
 }  // namespace
 
 std::vector<Row> measure_attempts(Context& context) {
@@ -126,6 +147,7 @@ std::vector<Row> measure_attempts(Context& context) {
                         https_row(servers.nginx(), attempts)};
   for (auto& row : postgres_rows(servers.postgres(), attempts)) rows.push_back(std::move(row));
   rows.push_back(redis_row(servers.redis(), attempts));
+  for (auto& row : local_rows(attempts)) rows.push_back(std::move(row));
   return rows;
 }
 
