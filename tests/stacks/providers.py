@@ -71,11 +71,12 @@ class Provider:
 
 
 def main():
+    # Before there are threads: one that does not block it would end the program.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     certificate, key, faults, *hosts = sys.argv[1:]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     providers = [Provider(*host.split("="), context) for host in hosts]
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     while True:
         signal.sigwait([signal.SIGHUP])
         with open(faults, encoding="ascii") as file:

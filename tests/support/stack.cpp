@@ -112,7 +112,8 @@ void Providers::set(const std::string& name, const std::string& fault) {
   for (const auto& [host, what] : faults_) {
     if (!what.empty()) lines += host + " " + what + "\n";
   }
-  folder_.write("faults", lines);
+  // Whole or not at all: the servers may be reading what an earlier call said.
+  fs::rename(folder_.write("faults.new", lines), folder_.path() / "faults");
   process_->signal(SIGHUP);
 }
 
