@@ -351,14 +351,12 @@ Result<ResponseFrame, Fault> read_response_head(std::string_view head, Asked ask
   return ResponseReader(asked).read(head);
 }
 
-// A client of another protocol, or an app that speaks none, is not kept waiting for a line's end.
-std::optional<Fault> HeadFinder::check_start(std::string_view bytes) const {
-  if (in_fields_) return std::nullopt;
-  const auto word = bytes.substr(line_start_, bytes.find(' ', line_start_) - line_start_);
+// A client of another protocol, or an app that speaks none, is not kept waiting for an empty line.
+std::optional<Fault> HeadFinder::check_start(std::string_view line) const {
+  const auto word = line.substr(0, line.find(' '));
   if (line_ends_ == LineEnds::lenient) {
-    constexpr std::string_view protocol = "HTTP/1.";
-    return begins(word, protocol) ? std::nullopt
-                                  : std::optional(Fault{"the answer is not HTTP/1.1"});
+    if (begins(word, "HTTP/1.")) return std::nullopt;
+    return Fault{"the answer is not HTTP/1.1"};
   }
   if (line_start_ == 0 && word == "\r") return std::nullopt;
   if (std::all_of(word.begin(), word.end(), is_token_char)) return std::nullopt;
@@ -376,6 +374,9 @@ Result<std::size_t, Fault> HeadFinder::find(std::string_view bytes) {
     }
     const auto length = line_feed - line_start_ - (crlf ? 1 : 0);
     const bool first_line = line_start_ == 0;
+    if (!in_fields_ && length > 0) {
+      if (auto fault = check_start(bytes.substr(line_start_, length))) return *fault;
+    }
     scanned_ = line_start_ = static_cast<std::uint32_t>(line_feed + 1);
     if (line_start_ > head_max) return Fault{"the head is too large"};
     if (in_fields_ && length == 0) return std::size_t{line_start_};
@@ -388,7 +389,9 @@ Result<std::size_t, Fault> HeadFinder::find(std::string_view bytes) {
   }
   scanned_ = static_cast<std::uint32_t>(bytes.size());
   if (bytes.size() > head_max) return Fault{"the head is too large"};
-  if (auto fault = check_start(bytes)) return *fault;
+  if (!in_fields_) {
+    if (auto fault = check_start(bytes.substr(line_start_))) return *fault;
+  }
   return std::size_t{0};
 }
 

@@ -76,7 +76,7 @@ class HeadFinder {
   void reset() { *this = HeadFinder(line_ends_); }
 
  private:
-  [[nodiscard]] std::optional<Fault> check_start(std::string_view bytes) const;
+  [[nodiscard]] std::optional<Fault> check_start(std::string_view line) const;
 
   LineEnds line_ends_;
   bool in_fields_ = false;  // the first line is over

@@ -129,6 +129,17 @@ std::optional<RawAnswer> RawClient::ask(std::string_view bytes) {
   return answer();
 }
 
+std::string RawClient::until(std::string_view text) {
+  const auto end = std::chrono::steady_clock::now() + answer_limit;
+  std::size_t found = 0;
+  while ((found = buffer_.find(text)) == std::string::npos) {
+    if (!fill(end)) return std::exchange(buffer_, {});
+  }
+  auto taken = buffer_.substr(0, found + text.size());
+  buffer_.erase(0, taken.size());
+  return taken;
+}
+
 std::string RawClient::rest() {
   const auto end = std::chrono::steady_clock::now() + answer_limit;
   while (fill(end)) {

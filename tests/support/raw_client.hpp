@@ -36,6 +36,8 @@ class RawClient {
   std::optional<RawAnswer> answer(bool to_head = false);
   /// send() and answer().
   std::optional<RawAnswer> ask(std::string_view bytes);
+  /// Everything up to and with `text`, or what came instead until the end or the limit.
+  std::string until(std::string_view text);
   /// Everything until the peer closes, or as much as came within the limit.
   std::string rest();
   /// True when the peer closes (or resets) within `limit`; what it says before is thrown away.

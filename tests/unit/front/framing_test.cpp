@@ -142,6 +142,8 @@ TEST_SUITE("front framing") {
       HeadFinder finder(line_ends);
       CHECK_FALSE(finder.find(std::string_view("\x01\x02 binary")).ok());
     }
+    HeadFinder greeting(LineEnds::lenient);
+    CHECK_FALSE(greeting.find("SSH-2.0-OpenSSH_9\r\n").ok());
     HeadFinder answer(LineEnds::lenient);
     CHECK(answer.find("HTTP").value() == 0);
     CHECK_FALSE(answer.find("HTTP/2 ").ok());
