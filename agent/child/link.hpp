@@ -36,6 +36,13 @@ struct SupervisorSettings {
   bool json_log = false;
 };
 
+/// The front door, as the configuration has it: what its process is started with.
+struct DoorSettings {
+  std::array<char, 64> upstream{};  // ends with a zero byte
+  std::uint32_t log_level = 0;      // as LogLevel
+  bool json_log = false;
+};
+
 /// Why the app ended, for the log.
 enum class AppEnd : std::uint32_t { none, exited, killed, oom, watchdog };
 
@@ -68,10 +75,14 @@ struct HelperMessage {
     restart,
     /// The watchdog has seen the app `pid` pass; a new agent has to know.
     armed,
+    /// There is a front door: start it. Two descriptors come along, its listener and its page, and
+    /// stay with the supervisor while agents and doors come and go.
+    door,
   };
   Type type = Type::ready;
   pid_t pid = 0;
   SupervisorSettings settings;
+  DoorSettings front{};
 };
 
 static_assert(std::is_trivially_copyable_v<AppState>);
@@ -85,7 +96,11 @@ struct LinkPair {
 [[nodiscard]] LinkPair make_link();
 
 /// False: the other end is gone, or its queue is full. Never waits, raises no signal.
-bool send_bytes(int link, const void* data, std::size_t size);
+/// `descriptors` are duplicated into the process at the other end.
+inline constexpr std::size_t passed_descriptors = 2;
+using PassedDescriptors = std::array<Fd, passed_descriptors>;
+bool send_bytes(int link, const void* data, std::size_t size,
+                const std::array<int, passed_descriptors>* descriptors = nullptr);
 template <typename Message>
 bool send_message(int link, const Message& message) {
   return send_bytes(link, &message, sizeof message);
@@ -93,10 +108,13 @@ bool send_message(int link, const Message& message) {
 
 enum class Received { message, nothing, closed };
 /// `nothing`: there is none now (a link that does not block). What is no whole message is dropped.
-[[nodiscard]] Received receive_bytes(int link, void* data, std::size_t size);
+/// Descriptors that come along are close-on-exec, and closed at once when nobody wants them.
+[[nodiscard]] Received receive_bytes(int link, void* data, std::size_t size,
+                                     PassedDescriptors* descriptors = nullptr);
 template <typename Message>
-[[nodiscard]] Received receive_message(int link, Message& message) {
-  return receive_bytes(link, &message, sizeof message);
+[[nodiscard]] Received receive_message(int link, Message& message,
+                                       PassedDescriptors* descriptors = nullptr) {
+  return receive_bytes(link, &message, sizeof message, descriptors);
 }
 
 /// Is `fd` such a link? Somebody may type the hidden option by hand.

@@ -67,22 +67,27 @@ void die_with(pid_t parent) {
   report(pipe_end, StartStage::exec);
 }
 
-/// Nothing of ours nor of our parent's gets into a helper, but the link and stderr.
-void close_all_but_link(int link) {
+/// Nothing of ours nor of our parent's gets into a helper, but these and stderr.
+void keep_only(const std::array<int, 2>& descriptors) {
   if (const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC); nothing >= 0) {
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
   }
-  if (link == helper_link_fd) {
-    fcntl(link, F_SETFD, 0);
-  } else {
-    dup2(link, helper_link_fd);
+  // Beyond their places first: one of them may stand where the other has to go.
+  constexpr int first = STDERR_FILENO + 1;
+  constexpr int beyond = first + static_cast<int>(std::tuple_size_v<std::array<int, 2>>);
+  std::array<int, 2> moved{};
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    moved[i] = descriptors[i] < 0 ? -1 : fcntl(descriptors[i], F_DUPFD_CLOEXEC, beyond);
   }
-  constexpr unsigned first = helper_link_fd + 1;
   // On exec and not now: our own binary is one of them.
-  if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) return;
-  constexpr int usual_max = 1'024;  // Linux before 5.11
-  for (int fd = static_cast<int>(first); fd < usual_max; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+    constexpr int usual_max = 1'024;  // Linux before 5.11
+    for (int fd = first; fd < usual_max; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  for (std::size_t i = 0; i < moved.size(); ++i) {
+    if (moved[i] >= 0) dup2(moved[i], first + static_cast<int>(i));
+  }
 }
 
 }  // namespace
@@ -155,23 +160,23 @@ OwnBinary::OwnBinary() {
   const auto* const name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
   if (!file && name != nullptr) file.reset(open(name, O_PATH | O_CLOEXEC));
   // Above the place where a helper's link goes.
-  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, helper_link_fd + 1));
+  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, door_page_fd + 1));
 }
 
-void OwnBinary::exec(char* const* argv) const {
-  syscall(SYS_execveat, file_.get(), "", argv, environ, AT_EMPTY_PATH);
+void OwnBinary::exec(char* const* argv, char* const* environment) const {
+  syscall(SYS_execveat, file_.get(), "", argv, environment, AT_EMPTY_PATH);
 }
 
-pid_t start_helper(const OwnBinary& binary, const HelperWords& words, int link,
-                   const Origin& origin) {
+pid_t start_helper(const OwnBinary& binary, const HelperOptions& options, const Origin& origin) {
   const pid_t pid = fork();
   if (pid != 0) return pid;
   setpgid(0, 0);
-  close_all_but_link(link);
+  keep_only(options.descriptors);
   give_back_signals(origin);
-  binary.exec(words.data());
+  char* const nothing[] = {nullptr};
+  binary.exec(options.words.data(), options.keeps_environment ? environ : nothing);
   complain("can't start the agent beside the app: ", strerrordesc_np(errno));
-  _exit(code_failure);
+  _exit(code_not_executable);
 }
 
 }  // namespace vitals::child

@@ -51,6 +51,10 @@ void complain_of_start(const AppStart& start, const char* program);
 
 /// The descriptor a helper finds its link at.
 inline constexpr int helper_link_fd = 3;
+/// The agent finds the front door's page here, once there is one; the door its two descriptors.
+inline constexpr int agent_page_fd = 4;
+inline constexpr int door_listener_fd = 3;
+inline constexpr int door_page_fd = 4;
 /// Program name, command, --link, its number, the options, and a null pointer.
 inline constexpr std::size_t helper_words_max = 32;
 using HelperWords = std::array<char*, helper_words_max>;
@@ -61,15 +65,20 @@ class OwnBinary {
  public:
   OwnBinary();
   /// Returns only when it can't.
-  void exec(char* const* argv) const;
+  void exec(char* const* argv, char* const* environment) const;
 
  private:
   Fd file_;
 };
 
-/// Starts a helper in a process group of its own, with stdin and stdout on /dev/null, `link` as
-/// descriptor 3 and no other of ours or of our parent. Returns its pid, or -1.
-[[nodiscard]] pid_t start_helper(const OwnBinary& binary, const HelperWords& words, int link,
+struct HelperOptions {
+  const HelperWords& words;
+  std::array<int, 2> descriptors{-1, -1};  // 3 and 4 there; -1: none
+  bool keeps_environment = true;
+};
+/// Starts a helper in a process group of its own, with stdin and stdout on /dev/null, the given
+/// descriptors and no other of ours or of our parent. Returns its pid, or -1.
+[[nodiscard]] pid_t start_helper(const OwnBinary& binary, const HelperOptions& options,
                                  const Origin& origin);
 
 }  // namespace vitals::child

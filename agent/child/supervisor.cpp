@@ -22,6 +22,7 @@
 #include "agent/child/say.hpp"
 #include "agent/child/spawn.hpp"
 #include "agent/child/terminal.hpp"
+#include "agent/front/page.hpp"
 
 namespace vitals::child {
 namespace {
@@ -40,11 +41,12 @@ constexpr Duration helper_stop_limit{400};
 /// children of ours.
 constexpr Duration group_poll{25};
 
-/// A process of ours beside the app, started again when it dies. The agent is the only one so far;
-/// another takes a place in `Supervisor::helpers_` and its own words.
+/// A process of ours beside the app, started again when it dies.
 struct Helper {
   const char* name = "";
   HelperWords words{};
+  /// False until the configuration says that there is one.
+  bool wanted = false;
   pid_t pid = 0;
   Fd link;
   TimePoint started{};
@@ -76,13 +78,15 @@ class Supervisor {
   void on_signals();
   void on_signal(const signalfd_siginfo& info);
   void on_messages(Helper& helper);
-  void on_message(Helper& helper, const HelperMessage& message);
+  void on_message(Helper& helper, const HelperMessage& message, PassedDescriptors& passed);
   void on_time(TimePoint now);
   void reap();
   void on_end(pid_t pid, int status);
 
   // helpers
   void start_helper_now(Helper& helper);
+  [[nodiscard]] bool start_agent(Helper& helper);
+  void open_door(const DoorSettings& settings, PassedDescriptors& passed);
   void on_helper_end(Helper& helper, int status);
   void stop_helpers();
   /// False: there is nobody to tell.
@@ -106,7 +110,13 @@ class Supervisor {
   const OwnBinary binary_;
   const Origin origin_;
   Fd signals_;
-  std::array<Helper, 1> helpers_{};
+  std::array<Helper, 2> helpers_{};
+  Helper& agent_ = helpers_[0];
+  Helper& door_ = helpers_[1];
+  /// Ours as long as we run: no client is refused while a door is started again, and an agent that
+  /// comes back writes on the same page.
+  PassedDescriptors door_descriptors_;
+  std::array<char, std::tuple_size_v<decltype(DoorSettings::upstream)>> door_upstream_{};
 
   char* const* const app_argv_;
   SupervisorSettings settings_{};
@@ -132,8 +142,10 @@ Supervisor::Supervisor(char* const* app_argv, const HelperWords& agent_words)
   sigset_t all;
   sigfillset(&all);
   signals_.reset(signalfd(-1, &all, SFD_NONBLOCK | SFD_CLOEXEC));
-  helpers_[0].name = "agent";
-  helpers_[0].words = agent_words;
+  agent_.name = "agent";
+  agent_.words = agent_words;
+  agent_.wanted = true;
+  door_.name = "front door";
 }
 
 int Supervisor::run() {
@@ -142,7 +154,7 @@ int Supervisor::run() {
     return code_failure;
   }
   prctl(PR_SET_CHILD_SUBREAPER, 1);
-  for (Helper& helper : helpers_) start_helper_now(helper);
+  start_helper_now(agent_);
   while (phase_ != Phase::over) {
     wait();
     on_signals();
@@ -213,9 +225,10 @@ void Supervisor::on_signal(const signalfd_siginfo& info) {
 void Supervisor::on_messages(Helper& helper) {
   HelperMessage message;
   while (helper.link) {
-    switch (receive_message(helper.link.get(), message)) {
+    PassedDescriptors passed;
+    switch (receive_message(helper.link.get(), message, &passed)) {
       case Received::message:
-        on_message(helper, message);
+        on_message(helper, message, passed);
         break;
       case Received::nothing:
         return;
@@ -226,7 +239,8 @@ void Supervisor::on_messages(Helper& helper) {
   }
 }
 
-void Supervisor::on_message(Helper& helper, const HelperMessage& message) {
+void Supervisor::on_message(Helper& helper, const HelperMessage& message,
+                            PassedDescriptors& passed) {
   switch (message.type) {
     case HelperMessage::Type::ready:
       helper.ready = true;
@@ -238,6 +252,9 @@ void Supervisor::on_message(Helper& helper, const HelperMessage& message) {
       return;
     case HelperMessage::Type::armed:
       if (message.pid == app_.pid) app_.watchdog_armed = true;
+      return;
+    case HelperMessage::Type::door:
+      open_door(message.front, passed);
       return;
     case HelperMessage::Type::restart:
       if (phase_ != Phase::running || message.pid != app_.pid) return;
@@ -311,22 +328,61 @@ void Supervisor::start_helper_now(Helper& helper) {
   helper.started = Clock::now();
   helper.start_at = never;
   helper.drained = false;
-  LinkPair link = make_link();
-  if (link.helper) helper.pid = start_helper(binary_, helper.words, link.helper.get(), origin_);
-  if (helper.pid <= 0) {
+  // The door has no link: all that it has to know stands on the page.
+  const bool is_door = &helper == &door_;
+  if (is_door) {
+    const std::array<int, 2> both{door_descriptors_[0].get(), door_descriptors_[1].get()};
+    helper.pid = start_helper(binary_, {helper.words, both, false}, origin_);
+  }
+  if (is_door ? helper.pid <= 0 : !start_agent(helper)) {
     complain("can't start the ", helper.name,
              ": the system gives no more processes or descriptors");
     helper.pid = 0;
     helper.start_at = helper.started + helper.backoff.next(Elapsed::zero());
-    return;
   }
+}
+
+bool Supervisor::start_agent(Helper& helper) {
+  LinkPair link = make_link();
+  if (!link.helper) return false;
+  const std::array<int, 2> descriptors{link.helper.get(), door_descriptors_[1].get()};
+  helper.pid = start_helper(binary_, {helper.words, descriptors}, origin_);
+  if (helper.pid <= 0) return false;
   helper.link = std::move(link.supervisor);
   send_message(helper.link.get(), app_);
+  return true;
+}
+
+/// `vitals front-door 3 4 UPSTREAM LEVEL FORMAT`, as front::order_of() reads it.
+void Supervisor::open_door(const DoorSettings& settings, PassedDescriptors& passed) {
+  if (door_.wanted || !passed[0] || !passed[1]) return;
+  door_descriptors_ = std::move(passed);
+  door_upstream_ = settings.upstream;
+  static char command[] = "front-door";
+  static char listener[] = "3";
+  static char page[] = "4";
+  static_assert(door_listener_fd == 3 && door_page_fd == 4);
+  static std::array<char, 2> level{static_cast<char>('0' + settings.log_level), '\0'};
+  static char json[] = "json";
+  static char logfmt[] = "logfmt";
+  door_.words = {agent_.words[0],
+                 command,
+                 listener,
+                 page,
+                 door_upstream_.data(),
+                 level.data(),
+                 settings.json_log ? json : logfmt};
+  // Its listener is open already: nobody has to wait for it.
+  door_.wanted = door_.ready = true;
+  start_helper_now(door_);
 }
 
 void Supervisor::on_helper_end(Helper& helper, int status) {
   helper.pid = 0;
   helper.link.reset();
+  if (&helper == &agent_ && door_descriptors_[1]) {
+    front::Page::silence(door_descriptors_[1].get());
+  }
   if (phase_ == Phase::over) return;
   if (!helper.ready) {
     // It has said on stderr what it lacks.
@@ -376,7 +432,8 @@ bool Supervisor::tell_helpers() {
 }
 
 bool Supervisor::all_ready() const {
-  return std::all_of(helpers_.begin(), helpers_.end(), [](const Helper& h) { return h.ready; });
+  return std::all_of(helpers_.begin(), helpers_.end(),
+                     [](const Helper& h) { return h.ready || !h.wanted; });
 }
 
 bool Supervisor::all_drained() const {

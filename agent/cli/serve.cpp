@@ -11,6 +11,8 @@
 
 #include "agent/child/app_link.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/front/hand_over.hpp"
+#include "agent/front/herald.hpp"
 #include "agent/log.hpp"
 #include "agent/log_events.hpp"
 #include "agent/schedule/keeper.hpp"
@@ -58,16 +60,27 @@ class Agent {
  public:
   /// `link` to the supervisor; empty: there is none.
   Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started,
-        Fd link)
+        Fd link, std::optional<front::Page> door)
       : source_(std::move(source)),
         config_(std::move(config)),
         log_(config_.log),
         server_(std::move(server)),
-        board_(started, [this](const Event& event) { log_event(log_, event); }),
+        board_(started,
+               [this](const Event& event) {
+                 log_event(log_, event);
+                 if (herald_) herald_->wake();
+               }),
         keeper_(board_),
         scheduler_(board_, keeper_),
         endpoints_(sources()) {
     if (link) app_link_ = std::make_unique<child::AppLink>(std::move(link), board_, log_);
+    if (!door) return;
+    herald_ = std::make_unique<front::Herald>(*std::move(door), started.mono, [this] {
+      const Instant now = Instant::now();
+      keeper_.look(now);
+      const auto snapshot = board_.latest();
+      return front::verdicts_of(*snapshot, judge(*snapshot, now.mono));
+    });
   }
 
   /// Answers first, then everything that costs time.
@@ -81,6 +94,9 @@ class Agent {
     if (refused) return refused;
     if (app_link_) {
       if (auto error = app_link_->start()) return error;
+    }
+    if (herald_) {
+      if (auto error = herald_->start()) return error;
     }
     initialise_probe_libraries();
     announce();
@@ -114,6 +130,7 @@ class Agent {
   /// False when a probe hangs in a library: its thread still uses our parts.
   bool stop() {
     if (app_link_) app_link_->stop();
+    if (herald_) herald_->stop();
     server_->stop(stop_limit);
     keeper_.stop();
     return scheduler_.stop(stop_limit);
@@ -159,7 +176,9 @@ class Agent {
     const AgentUsage usage = read_agent_usage();
     const DelayHistogram delays = scheduler_.delays();
     const auto compat = compat_.load();
-    return render_metrics({*snapshot, judgement, http, usage, delays, *compat, now}, openmetrics);
+    MetricsInput input{*snapshot, judgement, http, usage, delays, *compat, now};
+    if (herald_) input.front = herald_->counts();
+    return render_metrics(input, openmetrics);
   }
 
   /// What a reload may change beside the checks.
@@ -198,6 +217,12 @@ class Agent {
     }
   }
 
+  void warn_of_door(const AppConfig& next) {
+    if (next.front == config_.app.front && next.upstream == config_.app.upstream) return;
+    log_.line(LogLevel::warn, "a new front door needs a restart",
+              {{"front", next.front}, {"upstream", next.upstream}});
+  }
+
   void reload() {
     auto loaded = load_config(source_);
     if (!loaded) {
@@ -212,6 +237,7 @@ class Agent {
       }
       child::tell_ready(app_link_->descriptor(), settings.value());
     }
+    warn_of_door(loaded.value().app);
     const std::string listen = config_.server.listen;
     config_ = std::move(loaded).value();
     if (config_.server.listen != listen) {
@@ -240,6 +266,7 @@ class Agent {
   Scheduler scheduler_;
   Endpoints endpoints_;
   std::unique_ptr<child::AppLink> app_link_;
+  std::unique_ptr<front::Herald> herald_;  // with a front door
 };
 
 /// Of a process that the supervisor started. It has no terminal to lose, and a name that exec gave
@@ -257,6 +284,7 @@ int serve(const Arguments& arguments) {
   const sigset_t signals = waited_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   Fd link(arguments.link.value_or(-1));
+  Fd page(link ? front::inherited_page() : Fd());
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
@@ -266,14 +294,19 @@ int serve(const Arguments& arguments) {
   limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
   auto server = HttpServer::listen(config.value().server.listen, limits);
   if (!server) return complain(server.error().message, exit_failure);
+  std::optional<front::Page> door;
   if (link) {
     const auto settings = child::supervisor_settings(config.value());
     if (!settings) return complain(settings.error().message, exit_usage);
+    auto taken = front::take_door(config.value(), link.get(), std::move(page));
+    if (!taken) return complain(taken.error().message, exit_failure);
+    door = std::move(taken).value();
     child::tell_ready(link.get(), settings.value());
   }
 
-  auto agent = std::make_unique<Agent>(std::move(source), std::move(config).value(),
-                                       std::move(server).value(), started, std::move(link));
+  auto agent =
+      std::make_unique<Agent>(std::move(source), std::move(config).value(),
+                              std::move(server).value(), started, std::move(link), std::move(door));
   const auto error = agent->start();
   if (!error) agent->wait(signals);
   // A thread that hangs in a library still uses the agent's parts: leave them to the end.

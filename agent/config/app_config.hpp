@@ -20,6 +20,9 @@ struct AppConfig {
   /// Name of a local check; empty: no watchdog.
   std::string watchdog;
   Duration watchdog_after{60'000};
+  /// The front door: where it listens, and where the app does. Both empty: there is none.
+  std::string front;
+  std::string upstream;
   /// URL of the app's metrics.
   std::optional<Text> metrics;
 

@@ -6,6 +6,7 @@
 #include <vitals/text.hpp>
 
 #include "agent/config/redact.hpp"
+#include "agent/front/address.hpp"
 
 namespace vitals::config {
 namespace {
@@ -68,14 +69,33 @@ void check_watchdog(TableReader& table, const AppConfig& app, const AppReaderInp
   }
 }
 
+Result<std::string> to_upstream(const Value& value) {
+  auto text = to_text(value);
+  if (!text) return text;
+  const auto addresses = front::upstream_addresses(text.value());
+  if (!addresses) return addresses.error();
+  return text;
+}
+
+void read_front(TableReader& table, AppConfig& app) {
+  if (auto front = table.read<std::string>("front", to_listen_address)) app.front = *front;
+  if (auto upstream = table.read<std::string>("upstream", to_upstream)) app.upstream = *upstream;
+  if (table.has("front") && !table.has("upstream")) {
+    table.refuse("front",
+                 "needs 'upstream', the address of the app: upstream = \"127.0.0.1:3000\"");
+  } else if (table.has("upstream") && !table.has("front")) {
+    table.refuse("upstream", "means nothing without 'front'");
+  } else if (!app.front.empty() && app.front == app.upstream) {
+    table.refuse("upstream", "is the front door itself; the app needs a port of its own");
+  }
+}
+
 }  // namespace
 
 AppConfig read_app(const Value& value, const AppReaderInput& input) {
   TableReader table(value, "app", input.mistakes);
-  constexpr std::string_view no_door = "this version has no front door yet; remove it";
-  table.refuse_unknown(
-      {"user", "drain_delay", "stop_timeout", "restart", "watchdog", "watchdog_after", "metrics"},
-      {{"front", no_door}, {"upstream", no_door}});
+  table.refuse_unknown({"user", "drain_delay", "stop_timeout", "restart", "watchdog",
+                        "watchdog_after", "metrics", "front", "upstream"});
   AppConfig app;
   app.given = !value.children.empty();
   const DurationRange stop_range{Duration(0), stop_timeout_max};
@@ -94,6 +114,7 @@ AppConfig read_app(const Value& value, const AppReaderInput& input) {
   } else if (table.has("watchdog_after") && !table.has("watchdog")) {
     table.refuse("watchdog_after", "means nothing without 'watchdog'");
   }
+  read_front(table, app);
   const auto to_text_of_url = [&](const Value& v) { return to_metrics(v, input); };
   if (auto metrics = table.read<Text>("metrics", to_text_of_url)) app.metrics = *metrics;
   return app;

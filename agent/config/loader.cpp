@@ -13,7 +13,6 @@
 #include "agent/config/expand.hpp"
 #include "agent/config/group_reader.hpp"
 #include "agent/config/presets.hpp"
-#include "agent/text/listen_address.hpp"
 #include "agent/text/names.hpp"
 
 namespace vitals::config {
@@ -49,13 +48,6 @@ void expand_all(Value& value, const std::string& path, const Environment& enviro
       expand_all(child, path, environment, mistakes);
     }
   }
-}
-
-/// Whether the system lets us listen there is for the listener to find out.
-Result<std::string> to_listen_address(const Value& value) {
-  auto text = to_text(value);
-  if (!text || parse_listen_address(text.value())) return text;
-  return Error{"must be an address and a port, such as \"[::]:9100\" or \"127.0.0.1:9100\""};
 }
 
 Details to_details(std::string_view text) {

@@ -200,6 +200,10 @@ void print_app(Printer& printer, const AppConfig& app) {
     printer.text("watchdog", app.watchdog);
     printer.duration("watchdog_after", app.watchdog_after);
   }
+  if (!app.front.empty()) {
+    printer.text("front", app.front);
+    printer.text("upstream", app.upstream);
+  }
   if (app.metrics) {
     const auto url = app.metrics->read();
     printer.text("metrics", url ? redact_url(url.value()) : mask);

@@ -11,6 +11,7 @@
 #include <vitals/text.hpp>
 
 #include "agent/config/quantity.hpp"
+#include "agent/text/listen_address.hpp"
 
 namespace vitals::config {
 namespace {
@@ -259,6 +260,12 @@ std::optional<Value> declared_default(const SettingSpec& spec) {
 std::string suggest(std::string_view word, const std::vector<std::string_view>& candidates) {
   const auto guess = closest(word, candidates);
   return guess.empty() ? "" : "; did you mean '" + guess + "'?";
+}
+
+Result<std::string> to_listen_address(const Value& value) {
+  auto text = to_text(value);
+  if (!text || parse_listen_address(text.value())) return text;
+  return Error{"must be an address and a port, such as \"[::]:9100\" or \"127.0.0.1:9100\""};
 }
 
 }  // namespace vitals::config

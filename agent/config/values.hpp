@@ -29,6 +29,9 @@ namespace vitals::config {
 /// Strings, integers, numbers and flags as their TOML text.
 [[nodiscard]] Result<std::string> to_scalar_text(const Value& value);
 
+/// Whether the system lets us listen there is for the listener to find out.
+[[nodiscard]] Result<std::string> to_listen_address(const Value& value);
+
 /// The path of `{ file = "/path" }`; nothing when `value` is no such table.
 [[nodiscard]] std::optional<std::string> file_path(const Value& value);
 

@@ -1,8 +1,6 @@
 // The front door's loop: one thread, one epoll, all clients and their connections to the app.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -18,6 +16,7 @@
 #include <vitals/fd.hpp>
 #include <vitals/time.hpp>
 
+#include "agent/front/address.hpp"
 #include "agent/front/page.hpp"
 #include "agent/front/session.hpp"
 #include "agent/schedule/clock_watch.hpp"
@@ -54,11 +53,6 @@ inline constexpr std::size_t reserved_descriptors = 32 + 2 * pipes_max + 2 * gue
 inline constexpr Duration accept_pause{100};
 /// How often the clocks are compared.
 inline constexpr Duration clock_tick{1'000};
-
-struct Address {
-  sockaddr_storage storage{};
-  socklen_t length = 0;
-};
 
 /// How many clients may have the app when so many descriptors may be open: each needs two.
 [[nodiscard]] std::size_t clients_for(std::size_t descriptors);

@@ -46,7 +46,7 @@ class Page {
   /// The page that another process made; its descriptor was inherited.
   [[nodiscard]] static Result<Page> open(Fd fd);
   Page(Page&& other) noexcept;
-  Page& operator=(Page&&) = delete;
+  Page& operator=(Page&& other) noexcept;
   Page(const Page&) = delete;
   Page& operator=(const Page&) = delete;
   ~Page();
@@ -56,8 +56,10 @@ class Page {
 
   // The agent's side.
   void say(const Verdicts& verdicts, TimePoint agent_started, TimePoint now);
-  /// The agent is gone for certain: silence begins now.
-  void fall_silent();
+  /// The agent is gone for certain: silence begins now. By descriptor for the supervisor, which
+  /// maps nothing and allocates nothing.
+  void fall_silent() { silence(fd_.get()); }
+  static void silence(int page_fd);
   [[nodiscard]] Counts counts() const;
 
   // The door's side.

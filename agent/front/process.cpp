@@ -1,9 +1,7 @@
 // The front door as a process of its own.
 #include "agent/front/process.hpp"
 
-#include <arpa/inet.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -27,33 +25,12 @@ constexpr std::size_t word_count = 5;
 constexpr rlim_t descriptors_wanted = 65'536;
 /// "nobody" of most systems; it needs no entry in /etc/passwd.
 constexpr unsigned nobody = 65'534;
-constexpr std::array<std::string_view, 5> levels{"trace", "debug", "info", "warn", "error"};
 
 std::optional<int> number(std::string_view word) {
   int value = -1;
   const auto parsed = std::from_chars(word.data(), word.data() + word.size(), value);
   if (parsed.ec != std::errc() || parsed.ptr != word.data() + word.size()) return std::nullopt;
   return value;
-}
-
-Address v4_address(in_addr host, std::uint16_t port) {
-  Address address;
-  auto* const v4 = reinterpret_cast<sockaddr_in*>(&address.storage);
-  v4->sin_family = AF_INET;
-  v4->sin_addr = host;
-  v4->sin_port = htons(port);
-  address.length = sizeof(sockaddr_in);
-  return address;
-}
-
-Address v6_address(in6_addr host, std::uint16_t port) {
-  Address address;
-  auto* const v6 = reinterpret_cast<sockaddr_in6*>(&address.storage);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_addr = host;
-  v6->sin6_port = htons(port);
-  address.length = sizeof(sockaddr_in6);
-  return address;
 }
 
 /// What the supervisor did not mean to give us is not for us.
@@ -125,49 +102,20 @@ int run(Door& door, const sigset_t& signals, Log& log) {
 
 }  // namespace
 
-std::vector<std::string> words_of(const DoorOrder& order) {
-  return {std::to_string(order.listener_fd), std::to_string(order.page_fd), order.upstream,
-          std::string(levels[static_cast<std::size_t>(order.log.level)]),
-          order.log.format == LogFormat::json ? "json" : "logfmt"};
-}
-
 Result<DoorOrder> order_of(const std::vector<std::string>& words) {
   const Error error{"'" + std::string(command_word) + "' is for 'vitals run' alone"};
   if (words.size() != word_count) return error;
   const auto listener = number(words[0]);
   const auto page = number(words[1]);
-  const auto* const level = std::find(levels.begin(), levels.end(), words[3]);
-  if (!listener || !page || *listener == *page || level == levels.end()) return error;
+  const auto level = number(words[3]);
+  constexpr int level_max = static_cast<int>(LogLevel::error);
+  if (!listener || !page || *listener == *page || !level) return error;
+  if (*level < 0 || *level > level_max) return error;
   if (*listener <= STDERR_FILENO || *page <= STDERR_FILENO) return error;
   DoorOrder order{*listener, *page, words[2], {}};
-  order.log.level = static_cast<LogLevel>(level - levels.begin());
+  order.log.level = static_cast<LogLevel>(*level);
   order.log.format = words[4] == "json" ? LogFormat::json : LogFormat::logfmt;
   return order;
-}
-
-Result<std::vector<Address>> upstream_addresses(const std::string& upstream) {
-  const Error error{
-      "must be an address and a port of this Machine, such as \"127.0.0.1:3000\" or "
-      "\"localhost:3000\""};
-  const auto colon = upstream.rfind(':');
-  if (colon == std::string::npos) return error;
-  const auto port = number(std::string_view(upstream).substr(colon + 1));
-  constexpr int port_max = 65'535;
-  if (!port || *port < 1 || *port > port_max) return error;
-  const auto port_number = static_cast<std::uint16_t>(*port);
-  std::string host = upstream.substr(0, colon);
-  // Node listens on either, depending on its version.
-  if (host == "localhost") {
-    return std::vector{v4_address({htonl(INADDR_LOOPBACK)}, port_number),
-                       v6_address(in6addr_loopback, port_number)};
-  }
-  in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return std::vector{v4_address(v4, port_number)};
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  in6_addr v6{};
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  if (!bracketed || inet_pton(AF_INET6, host.c_str(), &v6) != 1) return error;
-  return std::vector{v6_address(v6, port_number)};
 }
 
 int run_door(const std::vector<std::string>& words) {
@@ -183,6 +131,7 @@ int run_door(const std::vector<std::string>& words) {
   keep_only(order.value().listener_fd, order.value().page_fd);
   const std::size_t descriptors = raise_descriptor_limit();
   drop_privileges();
+  prctl(PR_SET_NAME, "vitals-front");
   // After the change of user, which takes this wish back.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
 

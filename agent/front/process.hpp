@@ -19,18 +19,15 @@ inline constexpr std::string_view command_word = "front-door";
 inline constexpr Duration stop_limit{2'000};
 
 /// What a door needs of the configuration. It is handed over as words: the door's memory never
-/// holds the configuration, its secrets or the environment.
+/// holds the configuration, its secrets or the environment. Words: LISTENER PAGE UPSTREAM, the log
+/// level as a digit, and json or logfmt.
 struct DoorOrder {
   int listener_fd = -1;  // listening; stays open in the supervisor while doors come and go
   int page_fd = -1;
   std::string upstream;  // as in [app] upstream
   LogConfig log;
 };
-[[nodiscard]] std::vector<std::string> words_of(const DoorOrder& order);
 [[nodiscard]] Result<DoorOrder> order_of(const std::vector<std::string>& words);
-
-/// "a.b.c.d:port", "[v6]:port", or "localhost:port" for both families in turn. Asks no name server.
-[[nodiscard]] Result<std::vector<Address>> upstream_addresses(const std::string& upstream);
 
 /// Runs until TERM; returns the exit code. `words` are those after the command word.
 [[nodiscard]] int run_door(const std::vector<std::string>& words);

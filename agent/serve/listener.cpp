@@ -85,36 +85,38 @@ std::uint16_t bound_port(const Fd& fd) {
                    : reinterpret_cast<const sockaddr_in*>(&storage)->sin_port);
 }
 
-std::string explain(int error, std::uint16_t port) {
+std::string explain(int error, std::uint16_t port, const std::string& setting) {
   const auto number = std::to_string(port);
   switch (error) {
     case EADDRINUSE:
       return "address already in use; another vitals or program has port " + number +
-             ": stop it or set [server] listen";
+             ": stop it or set " + setting;
     case EACCES:
-      return "permission denied; a port below 1024 needs root: set [server] listen";
+      return "permission denied; a port below 1024 needs root: set " + setting;
     case EADDRNOTAVAIL:
-      return "this machine has no such address; write \"[::]:" + number + "\" in [server] listen";
+      return "this machine has no such address; write \"[::]:" + number + "\" in " + setting;
     default:
-      return std::string(strerror(error)) + "; set [server] listen";
+      return std::string(strerror(error)) + "; set " + setting;
   }
 }
 
 }  // namespace
 
-Result<Listener> open_listener(const std::string& address) {
+Result<Listener> open_listener(const std::string& address, const std::string& setting) {
   const auto target = parse(address);
   if (!target) {
     return Error{"cannot listen on '" + address +
                  "': not a numeric address with a port; write \"[::]:9100\" or "
-                 "\"127.0.0.1:9100\" in [server] listen"};
+                 "\"127.0.0.1:9100\" in " +
+                 setting};
   }
   Listener listener;
   int error = open_socket(*target, listener.fd);
   if (target->any_v6 && (error == EAFNOSUPPORT || error == EADDRNOTAVAIL)) {
     error = open_socket(make_v4({htonl(INADDR_ANY)}, target->port), listener.fd);
   }
-  if (error != 0) return Error{"cannot listen on " + address + ": " + explain(error, target->port)};
+  if (error != 0)
+    return Error{"cannot listen on " + address + ": " + explain(error, target->port, setting)};
   listener.port = bound_port(listener.fd);
   return listener;
 }

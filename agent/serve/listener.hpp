@@ -16,6 +16,8 @@ struct Listener {
 
 /// `address` is "a.b.c.d:port", "[v6]:port" or "localhost:port"; "[::]" takes IPv4 clients, too,
 /// and falls back to 0.0.0.0 where the kernel has no IPv6. Port 0 picks one. Asks no name server.
-[[nodiscard]] Result<Listener> open_listener(const std::string& address);
+/// `setting` is what the error tells people to change.
+[[nodiscard]] Result<Listener> open_listener(const std::string& address,
+                                             const std::string& setting = "[server] listen");
 
 }  // namespace vitals::http

@@ -119,6 +119,22 @@ void add_server(Exposition& page, const MetricsInput& input) {
       .add({}, input.scheduler_delay, delay_bounds);
 }
 
+void add_front(Exposition& page, const front::Counts& counts) {
+  add_gauge(page, "vitals_app_requests_in_flight",
+            "Requests at the front door that the app has not answered whole.",
+            static_cast<double>(counts.in_flight));
+  add_gauge(page, "vitals_app_connections",
+            "Connections at the front door that the app has, idle ones and WebSockets included.",
+            static_cast<double>(counts.connections));
+  constexpr std::array<std::string_view, front::status_classes> classes{"1xx", "2xx", "3xx", "4xx",
+                                                                        "5xx"};
+  Family family(page, FamilyType::counter, "vitals_app_requests_total",
+                "Requests answered at the front door, health aside, by class of status.");
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    family.add({{"code", classes[i]}}, static_cast<double>(counts.answers[i]));
+  }
+}
+
 void add_agent(Exposition& page, const AgentUsage& usage) {
   add_counter(page, "vitals_agent_cpu_seconds_total", "CPU time of the agent, user and system.",
               usage.cpu_seconds);
@@ -186,6 +202,7 @@ std::string render_metrics(const MetricsInput& input, bool openmetrics) {
   add_check_families(page, input);
   add_kind_families(page, input);
   add_server(page, input);
+  if (input.front) add_front(page, *input.front);
   add_agent(page, input.agent);
   return std::move(page).finish();
 }

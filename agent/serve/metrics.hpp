@@ -8,6 +8,7 @@
 
 #include <vitals/kind.hpp>
 
+#include "agent/front/page.hpp"
 #include "agent/serve/http_server.hpp"
 #include "agent/verdict/judge.hpp"
 #include "agent/verdict/snapshot.hpp"
@@ -51,6 +52,8 @@ struct MetricsInput {
   Instant now;
   const BuildFacts& build = build_facts();
   std::span<const OtherReading> others{};
+  /// With a front door.
+  std::optional<front::Counts> front{};
 };
 
 /// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".

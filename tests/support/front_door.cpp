@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-#include "agent/front/process.hpp"
+#include "agent/front/address.hpp"
 #include "agent/serve/listener.hpp"
 #include "tests/support/agent.hpp"
 #include "tests/support/golden.hpp"

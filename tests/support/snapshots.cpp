@@ -239,7 +239,8 @@ Snapshot unknown_snapshot() {
 }
 
 std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
-                         const std::set<Exporter>& compat, std::span<const OtherReading> others) {
+                         const std::set<Exporter>& compat, std::span<const OtherReading> others,
+                         std::optional<front::Counts> front) {
   HttpStats http;
   http.requests = {{{"health", 200}, 12}, {{"health", 503}, 0}, {{"metrics", 200}, 3}};
   http.durations["health"].observe(0.0002, request_bounds);
@@ -255,7 +256,8 @@ std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetr
   const BuildFacts build{"0.1.0", "0123abc", "OpenSSL 3.5.0"};
   const Judgement judgement = judge(snapshot, at(seconds).mono);
   return render_metrics(
-      {snapshot, judgement, http, usage, delays, compat, at(seconds), build, others}, openmetrics);
+      {snapshot, judgement, http, usage, delays, compat, at(seconds), build, others, front},
+      openmetrics);
 }
 
 }  // namespace vitals::test

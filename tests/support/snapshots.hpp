@@ -68,6 +68,7 @@ Snapshot unknown_snapshot();
 /// The metrics page of a snapshot with fixed values beside it: usage, requests, delays, build.
 std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
                          const std::set<Exporter>& compat = {},
-                         std::span<const OtherReading> others = {});
+                         std::span<const OtherReading> others = {},
+                         std::optional<front::Counts> front = {});
 
 }  // namespace vitals::test

@@ -80,6 +80,20 @@ TEST_SUITE("metrics") {
     }
   }
 
+  TEST_CASE("metrics: the front door's counts are there with a front door, and only then") {
+    const front::Counts counts{3, 17, {1, 200, 3, 40, 5}, 99};
+    for (const bool openmetrics : {false, true}) {
+      const auto page = read_page(
+          metrics_page(healthy_snapshot(), present, openmetrics, {}, {}, counts), openmetrics);
+      CHECK(value_of(page, "vitals_app_requests_in_flight") == 3);
+      CHECK(value_of(page, "vitals_app_connections") == 17);
+      CHECK(value_of(page, "vitals_app_requests_total", {{"code", "1xx"}}) == 1);
+      CHECK(value_of(page, "vitals_app_requests_total", {{"code", "4xx"}}) == 40);
+      CHECK(value_of(page, "vitals_app_requests_total", {{"code", "5xx"}}) == 5);
+    }
+    CHECK_FALSE(has_series(read(healthy_snapshot()), "vitals_app_connections", {}));
+  }
+
   TEST_CASE("metrics: labels that Fly overwrites never appear, and check comes first") {
     const std::set<std::string> taken{"app", "region", "host", "instance"};
     for (const ReadFamily& family : read(failing_snapshot(), present, every_exporter)) {

@@ -1,0 +1,54 @@
+// How the agent gives the front door to the supervisor.
+#include "agent/front/hand_over.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+
+#include "agent/child/link.hpp"
+#include "agent/child/spawn.hpp"
+#include "agent/serve/listener.hpp"
+
+namespace vitals::front {
+namespace {
+
+std::optional<Error> hand_over(const Config& config, int link, int listener, int page) {
+  child::HelperMessage message;
+  message.type = child::HelperMessage::Type::door;
+  auto& upstream = message.front.upstream;
+  VITALS_ASSERT(config.app.upstream.size() < upstream.size());
+  std::copy(config.app.upstream.begin(), config.app.upstream.end(), upstream.begin());
+  message.front.log_level = static_cast<std::uint32_t>(config.log.level);
+  message.front.json_log = config.log.format == LogFormat::json;
+  const std::array<int, child::passed_descriptors> descriptors{listener, page};
+  if (child::send_bytes(link, &message, sizeof message, &descriptors)) return std::nullopt;
+  return Error{"can't hand the front door to the supervisor"};
+}
+
+}  // namespace
+
+Fd inherited_page() {
+  Fd fd(fcntl(child::agent_page_fd, F_GETFD) < 0 ? -1 : child::agent_page_fd);
+  if (fd) fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
+  return fd;
+}
+
+Result<std::optional<Page>> take_door(const Config& config, int link, Fd inherited) {
+  if (inherited) {
+    auto page = Page::open(std::move(inherited));
+    if (!page) return page.error();
+    return std::optional<Page>(std::move(page).value());
+  }
+  if (config.app.front.empty()) return std::optional<Page>();
+  auto listener = http::open_listener(config.app.front, "[app] front");
+  if (!listener) return listener.error();
+  auto page = Page::create();
+  if (!page) return page.error();
+  if (auto error = hand_over(config, link, listener.value().fd.get(), page.value().fd())) {
+    return *error;
+  }
+  return std::optional<Page>(std::move(page).value());
+}
+
+}  // namespace vitals::front

@@ -1,0 +1,55 @@
+// The agent's voice at the front door: says the verdicts on the page, twice a second and on each
+// change.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <optional>
+
+#include <vitals/result.hpp>
+#include <vitals/time.hpp>
+
+#include "agent/front/page.hpp"
+#include "agent/schedule/thread.hpp"
+#include "agent/verdict/judge.hpp"
+
+namespace vitals::front {
+
+/// Ten of them fit into the time after which the agent counts as silent.
+inline constexpr Duration herald_beat{500};
+
+/// As the agent's own endpoints answer.
+[[nodiscard]] Verdicts verdicts_of(const Snapshot& snapshot, const Judgement& judgement);
+
+class Herald {
+ public:
+  /// `verdicts` is called on the herald's thread, and must not block.
+  Herald(Page page, TimePoint agent_started, std::function<Verdicts()> verdicts);
+  ~Herald();
+  Herald(const Herald&) = delete;
+  Herald& operator=(const Herald&) = delete;
+
+  [[nodiscard]] std::optional<Error> start();
+  /// The agent is about to end: the door says so at once.
+  void stop();
+  /// Something has changed. From any thread.
+  void wake();
+  [[nodiscard]] Counts counts() const { return page_.counts(); }
+
+ private:
+  void run();
+
+  Page page_;
+  const TimePoint agent_started_;
+  const std::function<Verdicts()> verdicts_;
+  Thread thread_;
+
+  /// Guards what follows; held for nanoseconds.
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+  bool stopping_ = false;
+};
+
+}  // namespace vitals::front
