@@ -201,6 +201,10 @@ class Agent {
                   "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
                   "REDIS_URL"}});
     }
+    if (!app_link_ && !config_.app.front.empty()) {
+      log_.line(LogLevel::warn, "no front door",
+                {{"detail", "[app] front needs the parent of the app: vitals run -- CMD"}});
+    }
     log_remarks();
   }
 

@@ -68,5 +68,6 @@ std::vector<Row> measure_crowd(Context& context);        // crowd.cpp
 std::vector<Row> measure_descriptors(Context& context);  // crowd.cpp
 std::vector<Row> measure_schedule(Context& context);     // schedule.cpp
 std::vector<Row> measure_attempts(Context& context);     // attempts.cpp
+std::vector<Row> measure_front(Context& context);        // front.cpp
 
 }  // namespace vitals::bench

@@ -22,7 +22,7 @@ struct Benchmark {
   std::vector<Row> (*measure)(Context& context);
 };
 
-constexpr std::array<Benchmark, 10> benchmarks{{
+constexpr std::array<Benchmark, 11> benchmarks{{
     {"size", "bytes and linkage of the binary", measure_size},
     {"rest", "memory and CPU of ten checks in peace (60 s)", measure_rest},
     {"startup", "from exec to the first answer", measure_startup},
@@ -33,6 +33,7 @@ constexpr std::array<Benchmark, 10> benchmarks{{
     {"descriptors", "more clients than descriptors", measure_descriptors},
     {"schedule", "1,000 checks a second", measure_schedule},
     {"attempts", "CPU of one attempt of each kind", measure_attempts},
+    {"front", "the front door beside HAProxy in TCP mode and no proxy", measure_front},
 }};
 
 constexpr int usage_code = 3;

@@ -161,6 +161,13 @@ TEST_SUITE("front door e2e") {
     CHECK(fronted.agent().process().wait(20s).has_value());
   }
 
+  TEST_CASE("serve: a front door without a parent of the app is not passed over in silence") {
+    Agent agent("[app]\nfront = \"127.0.0.1:1\"\nupstream = \"127.0.0.1:2\"\n");
+    CHECK(eventually([&] {
+      return agent.process().output().find("[app] front needs the parent") != std::string::npos;
+    }));
+  }
+
   TEST_CASE("run: a front door that can't listen starts nothing, and says what to change") {
     const Fronted fronted;
     const TempDir folder;
