@@ -38,14 +38,11 @@ struct Chat {
   }
 };
 
-/// Where people come in: the front door, when there is one.
-std::uint16_t door() { return has_front_door() ? front_port : chat_port; }
-
-/// So many people in the room. Says "heard" when a message went through
+/// So many people in the room, through the front door. Says "heard" when a message went through
 /// Redis to all of them.
 Process crowd(int count) {
   return Process({{"/usr/bin/python3", (source_dir() / "tests/stacks/crowd.py").string(),
-                   std::to_string(count), "ws://127.0.0.1:" + std::to_string(door()) + "/ws"}});
+                   std::to_string(count), "ws://127.0.0.1:" + std::to_string(front_port) + "/ws"}});
 }
 
 bool all_hear(Process& people) {
@@ -65,10 +62,6 @@ TEST_CASE("stack chat: a real upgrade and a message that goes through Redis" *
 
 TEST_CASE("stack chat: anybody may see status, uptime and connections at the front door" *
           doctest::skip(!Machine::possible())) {
-  if (!has_front_door()) {
-    MESSAGE("this binary has no front door yet");
-    return;
-  }
   Chat chat;
   Process people = crowd(5);
   CHECK(all_hear(people));
@@ -121,7 +114,7 @@ TEST_CASE("stack chat: a server that takes TCP but upgrades nobody is out of rot
                           .status = "fail",
                           .reason = "timeout"}) == "");
   CHECK(accepts_tcp(chat_port));
-  if (has_front_door()) CHECK(http(front_port, "/health/ready").status == 503);
+  CHECK(http(front_port, "/health/ready").status == 503);
   chat.stack.signal_app(SIGCONT);
   CHECK(chat.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
 }

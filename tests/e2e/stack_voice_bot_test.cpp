@@ -56,9 +56,8 @@ TEST_CASE("stack voice bot: all is well, through the pooler, without a key, with
   CHECK(bot.pooler.sql("SHOW statement_timeout").output.find("0") != std::string::npos);
   // Nobody has called in yet, and that counts for nothing.
   CHECK(bot.stack.check("backup")["status"] == "unknown");
-  const std::uint16_t door = has_front_door() ? front_port : app_port;
-  CHECK(http(door, "/healthz").status == 200);
-  CHECK(http(door, "/answer?host=api.openai.com").body == "401\n");
+  CHECK(http(front_port, "/healthz").status == 200);
+  CHECK(http(front_port, "/answer?host=api.openai.com").body == "401\n");
   constexpr double memory_max = 10e6;
   constexpr std::uintmax_t release_max = 8'000'000;  // what is larger is no release build
   if (std::filesystem::file_size(vitals_binary()) <= release_max) {
@@ -124,10 +123,10 @@ TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; 
                          .reason = "timeout"}) == "");
   CHECK(http(agent_port, "/health/live").status == 503);
   // What Fly's check asks: the front door, which owns internal_port.
-  if (has_front_door()) CHECK(http(front_port, "/health/ready").status == 503);
+  CHECK(http(front_port, "/health/ready").status == 503);
   bot.stack.signal_app(SIGCONT);
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
-  if (has_front_door()) CHECK(http(front_port, "/health/ready").status == 200);
+  CHECK(http(front_port, "/health/ready").status == 200);
 }
 
 TEST_CASE("stack voice bot: a third party that is down is a warning with its name" *

@@ -165,18 +165,16 @@ TEST_CASE(
       stack.turns({.verdict = "pass", .health = 200, .ready = 200, .check = "db", .status = "pass"},
                   40s) == "");
 
-  const bool front = has_front_door();
-  const auto url =
-      "http://127.0.0.1:" + std::to_string(front ? front_port : app_port) + "/slow?seconds=4";
+  const auto url = "http://127.0.0.1:" + std::to_string(front_port) + "/slow?seconds=4";
   Process call({{"curl", "-sS", "-w", "%{http_code}", "--noproxy", "*", url}});
   // The request runs: the app says so, and the front door counts it.
   REQUIRE(eventually([&] { return http(app_port, "/running").body == "1\n"; }));
-  if (front) CHECK(stack.metric("vitals_app_requests_in_flight") == 1);
+  CHECK(stack.metric("vitals_app_requests_in_flight") == 1);
   const auto told = std::chrono::system_clock::now();
   stack.process().signal(SIGTERM);
   CHECK(stack.turns({.verdict = "fail", .health = 503, .ready = 503}, 2s) == "");
   CHECK(http(agent_port, "/health").body.find("draining") != std::string::npos);
-  if (front) CHECK(http(front_port, "/healthz").status == 503);  // nobody new
+  CHECK(http(front_port, "/healthz").status == 503);  // nobody new
   CHECK(term_time(log) == 0);
   CHECK(call.wait(20s) == 0);
   CHECK(call.output() == "done\n200");

@@ -17,11 +17,6 @@
 
 namespace vitals::test {
 
-/// Whether this binary takes such a config.
-[[nodiscard]] bool knows(const std::string& config);
-/// Stacks run without the front door, and cases that are about it are skipped, where it is missing.
-[[nodiscard]] bool has_front_door();
-
 /// Ports of the examples; in a Machine they are all free.
 inline constexpr std::uint16_t agent_port = 9100;
 inline constexpr std::uint16_t front_port = 8080;
