@@ -90,6 +90,14 @@ void keep_only(const std::array<int, 2>& descriptors) {
   }
 }
 
+/// What the supervisor sends a helper waits until that looks: early in its life it would die of it.
+void hold_orders_back() {
+  sigset_t orders;
+  sigemptyset(&orders);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&orders, number);
+  sigprocmask(SIG_SETMASK, &orders, nullptr);
+}
+
 }  // namespace
 
 Origin take_over_signals() {
@@ -167,16 +175,16 @@ void OwnBinary::exec(char* const* argv, char* const* environment) const {
   syscall(SYS_execveat, file_.get(), "", argv, environment, AT_EMPTY_PATH);
 }
 
-pid_t start_helper(const OwnBinary& binary, const HelperOptions& options, const Origin& origin) {
+pid_t start_helper(const OwnBinary& binary, const HelperOptions& options) {
   const pid_t pid = fork();
   if (pid != 0) return pid;
   setpgid(0, 0);
   keep_only(options.descriptors);
-  give_back_signals(origin);
+  hold_orders_back();
   char* const nothing[] = {nullptr};
   binary.exec(options.words.data(), options.keeps_environment ? environ : nothing);
   complain("can't start the agent beside the app: ", strerrordesc_np(errno));
-  _exit(code_not_executable);
+  _exit(code_failure);
 }
 
 }  // namespace vitals::child

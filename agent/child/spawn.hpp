@@ -77,8 +77,8 @@ struct HelperOptions {
   bool keeps_environment = true;
 };
 /// Starts a helper in a process group of its own, with stdin and stdout on /dev/null, the given
-/// descriptors and no other of ours or of our parent. Returns its pid, or -1.
-[[nodiscard]] pid_t start_helper(const OwnBinary& binary, const HelperOptions& options,
-                                 const Origin& origin);
+/// descriptors and no other of ours or of our parent; TERM, INT and HUP are blocked, for it to wait
+/// for. Returns its pid, or -1.
+[[nodiscard]] pid_t start_helper(const OwnBinary& binary, const HelperOptions& options);
 
 }  // namespace vitals::child

@@ -297,21 +297,20 @@ void Supervisor::on_time(TimePoint now) {
 }
 
 void Supervisor::reap() {
-  siginfo_t info{};
-  while (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0) {
+  constexpr int look = WEXITED | WSTOPPED | WNOHANG | WNOWAIT;
+  for (siginfo_t info{}; waitid(P_ALL, 0, &info, look) == 0 && info.si_pid != 0; info = {}) {
     const pid_t pid = info.si_pid;
     const bool ended = info.si_code != CLD_STOPPED && info.si_code != CLD_TRAPPED;
     // As long as its zombie is there, the group's number is nobody else's. In a stop the others of
     // the group have their time, too; after an end of its own there is nothing to wait for.
     if (pid == app_.pid && ended && phase_ != Phase::stopping) kill(-group_, SIGKILL);
     int status = 0;
-    if (waitpid(pid, &status, WUNTRACED | WNOHANG) != pid) return;
+    if (waitpid(pid, &status, WUNTRACED | WNOHANG) != pid) continue;  // it runs again
     if (WIFSTOPPED(status)) {
       if (pid == app_.pid) on_app_stopped(WSTOPSIG(status));
     } else {
       on_end(pid, status);
     }
-    info = {};
   }
 }
 
@@ -332,7 +331,7 @@ void Supervisor::start_helper_now(Helper& helper) {
   const bool is_door = &helper == &door_;
   if (is_door) {
     const std::array<int, 2> both{door_descriptors_[0].get(), door_descriptors_[1].get()};
-    helper.pid = start_helper(binary_, {helper.words, both, false}, origin_);
+    helper.pid = start_helper(binary_, {helper.words, both, false});
   }
   if (is_door ? helper.pid <= 0 : !start_agent(helper)) {
     complain("can't start the ", helper.name,
@@ -346,7 +345,7 @@ bool Supervisor::start_agent(Helper& helper) {
   LinkPair link = make_link();
   if (!link.helper) return false;
   const std::array<int, 2> descriptors{link.helper.get(), door_descriptors_[1].get()};
-  helper.pid = start_helper(binary_, {helper.words, descriptors}, origin_);
+  helper.pid = start_helper(binary_, {helper.words, descriptors});
   if (helper.pid <= 0) return false;
   helper.link = std::move(link.supervisor);
   send_message(helper.link.get(), app_);
@@ -512,7 +511,7 @@ void Supervisor::on_app_stopped(int signal) {
   stopped_ = true;
   if (!job_control_ && !stop_forwarded_) return;
   if (!is_orphaned()) {
-    stop_ourselves(signal);
+    stop_ourselves(signal, !stop_forwarded_);
     return;
   }
   // The kernel does not let Ctrl-Z stop what no shell watches; the app must not know of us.

@@ -12,14 +12,17 @@ bool have_terminal() { return tcgetpgrp(STDIN_FILENO) == getpgrp(); }
 
 void give_terminal(pid_t group) { tcsetpgrp(STDIN_FILENO, group); }
 
-bool is_orphaned() { return getsid(getppid()) != getsid(0); }
+bool is_orphaned() {
+  const pid_t parent = getppid();  // 0: outside of our container
+  return parent == 0 || getsid(parent) != getsid(0);
+}
 
-void stop_ourselves(int signal) {
+void stop_ourselves(int signal, bool whole_group) {
   sigset_t only;
   sigset_t before;
   sigemptyset(&only);
   sigaddset(&only, signal);
-  kill(getpid(), signal);
+  kill(whole_group ? 0 : getpid(), signal);
   sigprocmask(SIG_UNBLOCK, &only, &before);
   sigprocmask(SIG_SETMASK, &before, nullptr);
 }

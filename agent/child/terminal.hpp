@@ -20,7 +20,8 @@ void give_terminal(pid_t group);
 [[nodiscard]] bool is_orphaned();
 
 /// Stops this process by `signal`, so that the shell above sees what the app did; returns when
-/// somebody continues it. The signal is blocked again then.
-void stop_ourselves(int signal);
+/// somebody continues it, and the signal is blocked again. `whole_group`: as the terminal would
+/// have stopped all of it, had the app been in our group (a script that runs us).
+void stop_ourselves(int signal, bool whole_group);
 
 }  // namespace vitals::child

@@ -9,7 +9,9 @@
 #include <cstdlib>
 #include <memory>
 
+#include "agent/app_metrics/app_metrics.hpp"
 #include "agent/child/app_link.hpp"
+#include "agent/child/app_readings.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/front/hand_over.hpp"
 #include "agent/front/herald.hpp"
@@ -99,6 +101,7 @@ class Agent {
       if (auto error = herald_->start()) return error;
     }
     initialise_probe_libraries();
+    follow_app_metrics();
     announce();
     if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
     return scheduler_.run(std::move(config_.checks), first_run_spread);
@@ -131,6 +134,7 @@ class Agent {
   bool stop() {
     if (app_link_) app_link_->stop();
     if (herald_) herald_->stop();
+    app_metrics_.stop();
     server_->stop(stop_limit);
     keeper_.stop();
     return scheduler_.stop(stop_limit);
@@ -176,7 +180,21 @@ class Agent {
     const AgentUsage usage = read_agent_usage();
     const DelayHistogram delays = scheduler_.delays();
     const auto compat = compat_.load();
-    MetricsInput input{*snapshot, judgement, http, usage, delays, *compat, now};
+    std::vector<OtherReading> readings;
+    if (app_link_) {
+      const child::AppState state = app_link_->state();
+      readings = child::app_readings(state, child::read_app_usage(state.pid));
+    }
+    const AppMetricsView app = app_metrics_.view(now.mono);
+    MetricsInput input{.snapshot = *snapshot,
+                       .judgement = judgement,
+                       .http = http,
+                       .agent = usage,
+                       .scheduler_delay = delays,
+                       .compat = *compat,
+                       .now = now,
+                       .others = readings,
+                       .app = &app};
     if (herald_) input.front = herald_->counts();
     return render_metrics(input, openmetrics);
   }
@@ -187,6 +205,13 @@ class Agent {
     if (app_link_) app_link_->configure(config_.app);
     compat_ = std::make_shared<const std::set<Exporter>>(config_.server.compat);
     endpoints_.configure({config_.server.details, config_.server.token});
+  }
+
+  /// Its thread uses libcurl, which has to be initialised by then.
+  void follow_app_metrics() {
+    if (const auto error = app_metrics_.configure(config_.app.metrics, config_.server.compat)) {
+      log_.line(LogLevel::error, "the app's metrics are not fetched", {{"detail", error->message}});
+    }
   }
 
   void announce() {
@@ -249,6 +274,7 @@ class Agent {
                 {{"address", config_.server.listen}});
     }
     apply_settings();
+    follow_app_metrics();
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
     if (auto error = scheduler_.run(std::move(config_.checks), first_run_spread)) {
       board_.note_reload(false, Instant::now());
@@ -263,6 +289,7 @@ class Agent {
   const ConfigSource source_;
   Config config_;
   Log log_;
+  AppMetrics app_metrics_{log_};
   std::atomic<std::shared_ptr<const std::set<Exporter>>> compat_;
   const std::unique_ptr<HttpServer> server_;
   StatusBoard board_;

@@ -30,8 +30,11 @@ class Exposition {
   void begin(const prometheus::MetricFamily& family);
   void sample(const prometheus::MetricFamily& family, const prometheus::ClientMetric& metric);
 
+  /// Families that somebody else wrote in this page's format.
+  void append(std::string_view families) { page_.append(families); }
   /// Room for a page of that many bytes, to spare copies while it grows.
   void reserve(std::size_t bytes) { page_.reserve(bytes); }
+  [[nodiscard]] ExpositionFormat format() const { return format_; }
   /// The page; nothing can be added after.
   [[nodiscard]] std::string finish() &&;
 

@@ -146,6 +146,22 @@ void add_agent(Exposition& page, const AgentUsage& usage) {
             "Unix time at which the agent's process was created.", usage.start_time_seconds);
 }
 
+/// The app's own families stand last: whatever is odd about them, ours were read before.
+void add_app(Exposition& page, const AppMetricsView& app) {
+  if (!app.configured) return;
+  {
+    Family family(page, FamilyType::counter, "vitals_app_metrics_dropped_total",
+                  "Families, series, lines and pages of the app that are not on this page.");
+    for (std::size_t i = 0; i < drop_cause_count; ++i) {
+      family.add({{"cause", drop_cause_labels[i]}}, static_cast<double>(app.dropped[i]));
+    }
+  }
+  if (!app.page) return;
+  std::string text;
+  append_app_page(text, *app.page, page.format() == ExpositionFormat::openmetrics);
+  page.append(text);
+}
+
 }  // namespace
 
 struct Family::Parts {
@@ -204,6 +220,7 @@ std::string render_metrics(const MetricsInput& input, bool openmetrics) {
   add_server(page, input);
   if (input.front) add_front(page, *input.front);
   add_agent(page, input.agent);
+  if (input.app != nullptr) add_app(page, *input.app);
   return std::move(page).finish();
 }
 

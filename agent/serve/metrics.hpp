@@ -8,6 +8,7 @@
 
 #include <vitals/kind.hpp>
 
+#include "agent/app_metrics/app_metrics.hpp"
 #include "agent/front/page.hpp"
 #include "agent/serve/http_server.hpp"
 #include "agent/verdict/judge.hpp"
@@ -54,6 +55,7 @@ struct MetricsInput {
   std::span<const OtherReading> others{};
   /// With a front door.
   std::optional<front::Counts> front{};
+  const AppMetricsView* app = nullptr;  // none: no [app] metrics
 };
 
 /// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".

@@ -61,6 +61,7 @@ struct Context {
 std::vector<Row> measure_size(Context& context);         // size.cpp
 std::vector<Row> measure_rest(Context& context);         // rest.cpp
 std::vector<Row> measure_startup(Context& context);      // startup.cpp
+std::vector<Row> measure_parent(Context& context);       // parent.cpp
 std::vector<Row> measure_health(Context& context);       // serving.cpp
 std::vector<Row> measure_metrics(Context& context);      // serving.cpp
 std::vector<Row> measure_page(Context& context);         // page.cpp

@@ -22,10 +22,11 @@ struct Benchmark {
   std::vector<Row> (*measure)(Context& context);
 };
 
-constexpr std::array<Benchmark, 11> benchmarks{{
+constexpr std::array<Benchmark, 12> benchmarks{{
     {"size", "bytes and linkage of the binary", measure_size},
     {"rest", "memory and CPU of ten checks in peace (60 s)", measure_rest},
     {"startup", "from exec to the first answer", measure_startup},
+    {"parent", "what `vitals run` costs the app, beside tini", measure_parent},
     {"health", "/health under load", measure_health},
     {"metrics", "/metrics scrape by scrape", measure_metrics},
     {"page", "the status page of 100 checks", measure_page},

@@ -238,6 +238,30 @@ TEST_CASE("prometheus: it asks for OpenMetrics by itself and gets it, as curl do
   CHECK(prometheus.query("vitals_check_attempts_total{outcome=\"pass\"}").size() == 1);
 }
 
+TEST_CASE("prometheus: takes the app's merged families, odd ones too, without a warning") {
+  ScriptedServer app(answering(http_answer(
+      "200 OK",
+      "# HELP orders_total Orders.\n# TYPE orders_total counter\norders_total{shop=\"a\\\"b}\"} 3\n"
+      "# TYPE wait_seconds histogram\nwait_seconds_bucket{le=\"1\"} 1\n"
+      "wait_seconds_bucket{le=\"+Inf\"} 2\nwait_seconds_sum 3\nwait_seconds_count 2\n"
+      "# TYPE hits counter\nhits 4\nbare NaN\n<html>\nvitals_ready "
+      "9\norders_total{shop=\"a\\\"b}\"} 4\n")));
+  const Agent agent("[app]\nmetrics = \"" + app.url("/metrics") + "\"\n");
+  REQUIRE(eventually([&] { return agent.metric("hits") == 4; }));
+  const Prometheus prometheus(agent);
+  const auto shows = [&](const std::string& expression, const std::string& wanted) {
+    CAPTURE(expression);
+    CHECK(eventually([&] { return prometheus.value(expression) == wanted; }, patience));
+  };
+  shows("up", "1");
+  shows("orders_total", "3");
+  shows("wait_seconds_count", "2");
+  shows("hits", "4");
+  shows("vitals_ready", "1");
+  shows("vitals_app_metrics_dropped_total{cause=\"collision\"}", "1");
+  CHECK(prometheus.log().find("level=warn") == std::string::npos);
+}
+
 // ---- HAProxy, blackbox_exporter, curl -------------------------------------------------------
 
 /// An HAProxy that asks /health/ready of two agents.

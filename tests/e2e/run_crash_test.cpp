@@ -1,0 +1,199 @@
+// `vitals run`: the agent dies, the supervisor dies, and what the app is given at its start.
+#include <doctest/doctest.h>
+
+#include <sys/resource.h>
+
+#include <atomic>
+#include <csignal>
+#include <string>
+#include <thread>
+
+#include "tests/support/agent.hpp"
+#include "tests/support/app.hpp"
+
+namespace vitals::test {
+namespace {
+
+using namespace std::chrono_literals;
+using SteadyClock = std::chrono::steady_clock;
+
+TEST_CASE(
+    "run: the agent dies ten times, the app's requests notice nothing, and the agent comes "
+    "back within 2 s knowing the app") {
+  const auto port = free_port();
+  Agent agent("", {.command = web_app(port)});
+  REQUIRE(eventually([&] { return pid_of_web_app(port) != 0; }));
+  const int app = pid_of_web_app(port);
+  REQUIRE(eventually([&] { return agent.metric("vitals_process_up", {{"process", "app"}}) == 1; }));
+  const double started = agent.metric("vitals_process_start_time_seconds", {{"process", "app"}});
+  CHECK(started > 1.7e9);
+
+  std::atomic<int> served{0};
+  std::atomic<int> failed{0};
+  std::jthread client([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) ++(http(port, "/").status == 200 ? served : failed);
+  });
+  const int supervisor = agent.process().pid();
+  for (int i = 0; i < 10; ++i) {
+    CAPTURE(i);
+    const int victim = agent_of(supervisor);
+    REQUIRE(victim != 0);
+    kill(victim, i % 2 == 0 ? SIGKILL : SIGSEGV);
+    const auto begin = SteadyClock::now();
+    const bool back = eventually([&] {
+      const int next = agent_of(supervisor);
+      return next != 0 && next != victim && agent.get("/health").status == 200;
+    });
+    REQUIRE_MESSAGE(back, agent.process().output());
+    CHECK(SteadyClock::now() - begin < 2s);
+    CHECK(agent.metric("vitals_process_start_time_seconds", {{"process", "app"}}) == started);
+    CHECK(agent.metric("vitals_process_restarts_total", {{"process", "app"}}) == 0);
+  }
+  client.request_stop();
+  client.join();
+  CHECK(failed == 0);
+  CHECK(served > 10);
+  CHECK(pid_of_web_app(port) == app);
+  CHECK(agent.process().output().find("a process beside the app died and is started again") !=
+        std::string::npos);
+  CHECK(agent.process().stop() == 7);
+}
+
+TEST_CASE(
+    "run: the supervisor dies: the app gets TERM at once, the agent drains, ends, and frees "
+    "its port") {
+  const auto port = free_port();
+  Agent agent("", {.command = web_app(port)});
+  REQUIRE(eventually([&] { return pid_of_web_app(port) != 0; }));
+  const int app = pid_of_web_app(port);
+  const int beside = agent_of(agent.process().pid());
+  agent.process().signal(SIGKILL);
+  CHECK(eventually([&] { return kill(app, 0) != 0; }));
+  CHECK(eventually([&] { return kill(beside, 0) != 0; }));
+  CHECK(!accepts_tcp(agent.port()));
+  CHECK(agent.process().output().find("the supervisor died") != std::string::npos);
+}
+
+TEST_CASE(
+    "run: the supervisor dies over an app that ignores TERM: the agent kills it, all of its "
+    "group, after stop_timeout") {
+  const TempDir folder;
+  const auto mark = (folder.path() / "pids").string();
+  const auto script = R"($SIG{TERM} = 'IGNORE'; my $p = fork; if (!$p) { sleep 1 while 1 }
+      open(my $o, '>', $ARGV[0]); print $o "$$\n$p\n"; close $o; sleep 1 while 1;)";
+  Agent agent("[app]\nstop_timeout = \"700ms\"\n", {.command = perl(script, {mark})});
+  REQUIRE(eventually([&] { return lines_of(mark).size() == 2; }));
+  const auto begin = SteadyClock::now();
+  agent.process().signal(SIGKILL);
+  CHECK(eventually([&] { return agent.get("/health?format=line").body == "fail: draining\n"; }));
+  for (const auto& line : lines_of(mark)) {
+    const int pid = std::atoi(line.c_str());
+    CHECK(eventually([&] {
+      // A killed orphan is init's to reap.
+      for (const auto& process : all_processes()) {
+        if (process.pid == pid && process.state != 'Z') return false;
+      }
+      return true;
+    }));
+  }
+  CHECK(SteadyClock::now() - begin >= 700ms);
+}
+
+/// Prints what it was born with, and the result of the same without us.
+TEST_CASE(
+    "run: the app is born as without us: mask, dispositions, limits, descriptors, "
+    "environment") {
+  const auto script = R"(
+    open(my $s, '<', '/proc/self/status'); while (<$s>) { print if /^(Sig(Blk|Ign|Cgt)|NoNewPrivs)/ }
+    open(my $l, '<', '/proc/self/limits'); print <$l>;
+    opendir(my $d, '/proc/self/fd'); my $own = fileno($d) // -1;
+    for (sort grep { /\d/ } readdir $d) { my $to = readlink "/proc/self/fd/$_";
+      print "fd $_\n" if defined $to && $to !~ m{/proc/|^/.*/fd$} && $_ > 2 }
+    print "$_=$ENV{$_}\n" for sort grep { $_ ne 'VITALS_LISTEN' } keys %ENV;
+    print "dumpable\n" if -r '/proc/self/environ'; print "cwd ", `pwd`;
+    print 'stdin ', -t STDIN ? 'tty' : readlink('/proc/self/fd/0'), "\n";)";
+  // Odd ones on purpose: USR1 ignored, USR2 blocked, low limits, an open descriptor.
+  const auto wrap = [&](const std::string& prefix) {
+    return run(
+        {{"perl", "-e",
+          "use POSIX; $SIG{USR1} = 'IGNORE'; $SIG{CHLD} = 'IGNORE';"
+          "POSIX::sigprocmask(SIG_BLOCK, POSIX::SigSet->new(SIGUSR2));"
+          "exec 'sh', '-c', 'ulimit -Sn 512; ulimit -Sc 0; exec 7</etc/passwd; exec \"$@\"',"
+          "'sh', @ARGV;",
+          "--", "sh", "-c", prefix + "perl -e \"$SCRIPT\" > \"$OUT\""},
+         {{"SCRIPT", script}, {"VITALS_LISTEN", "127.0.0.1:0"}, {"BINARY", vitals_binary()}}});
+  };
+  const TempDir folder;
+  const auto born = [&](const std::string& name, const std::string& words) {
+    const auto out = (folder.path() / name).string();
+    const auto finished = wrap("OUT='" + out + "'; " + words);
+    CAPTURE(finished.output);
+    CHECK(finished.code == 0);
+    return lines_of(out);
+  };
+  const auto bare = born("bare", "exec ");
+  const auto wrapped = born("wrapped", "exec \"$BINARY\" run -- ");
+  CHECK(bare.size() > 20);
+  CHECK(wrapped == bare);
+}
+
+TEST_CASE("run: [app] user is who the app becomes, with its groups and no way back" *
+          doctest::skip(geteuid() != 0)) {
+  const auto who = [](const std::string& user, const std::map<std::string, std::string>& more) {
+    const TempDir folder;
+    const auto file = folder.write("vitals.toml", "[app]\nuser = \"" + user + "\"\n");
+    auto environment = more;
+    environment["VITALS_LISTEN"] = "127.0.0.1:0";
+    environment["PATH"] = "/usr/bin:/bin";
+    const auto out = folder.path() / "out";
+    const auto mark = folder.write("out", "");
+    std::filesystem::permissions(mark, std::filesystem::perms::all);
+    const auto finished =
+        vitals({"run", "--config", file.string(), "--", "sh", "-c",
+                "(id -u; id -g; id -G; grep '^[UG]id' /proc/self/status) > " + out.string()},
+               environment);
+    CAPTURE(finished.output);
+    CHECK(finished.code == 0);
+    return lines_of(out.string());
+  };
+  const std::vector<std::string> nobody{"65534", "65534", "65534",
+                                        "Uid:\t65534\t65534\t65534\t65534",
+                                        "Gid:\t65534\t65534\t65534\t65534"};
+  CHECK(who("nobody", {}) == nobody);
+  CHECK(who("65534:65534", {}) == nobody);
+  CHECK(who("nobody", {{"RELEASE_COMMAND", "1"}}) == nobody);
+  const TempDir folder;
+  const auto file = folder.write("vitals.toml", "[app]\nuser = \"nobody-here\"\n");
+  for (const char* one_off : {"", "1"}) {
+    const auto refused = vitals({"run", "--config", file.string(), "--", "true"},
+                                {{"VITALS_LISTEN", "127.0.0.1:0"}, {"RELEASE_COMMAND", one_off}});
+    CHECK(refused.code == 3);
+    CHECK(refused.output.find("there is no user 'nobody-here'") != std::string::npos);
+  }
+}
+
+TEST_CASE("run: the supervisor owns less than 1 MB, and rests when nothing happens") {
+  const auto port = free_port();
+  Agent agent("", {.command = web_app(port)});
+  REQUIRE(eventually([&] { return pid_of_web_app(port) != 0; }));
+  const auto pid = std::to_string(agent.process().pid());
+  double dirty_kib = -1;
+  for (const auto& line : lines_of("/proc/" + pid + "/smaps_rollup")) {
+    if (line.starts_with("Private_Dirty:")) dirty_kib = std::atof(line.c_str() + 14);
+  }
+  CHECK(dirty_kib > 0);
+  CHECK(dirty_kib <= 1'000);
+  const auto switches = [&] {
+    for (const auto& line : lines_of("/proc/" + pid + "/status")) {
+      if (line.starts_with("voluntary_ctxt_switches:")) return std::atol(line.c_str() + 24);
+    }
+    return -1L;
+  };
+  const long before = switches();
+  REQUIRE(before > 0);
+  std::this_thread::sleep_for(1500ms);  // the passing of time is what is measured
+  CHECK(switches() == before);
+}
+
+}  // namespace
+}  // namespace vitals::test
