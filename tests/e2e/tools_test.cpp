@@ -3,12 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 
 #include "tests/support/agent.hpp"
 #include "tests/support/postgres_server.hpp"
+#include "tests/support/prometheus.hpp"
 #include "tests/support/redis_server.hpp"
 #include "tests/support/scripted_server.hpp"
 
@@ -61,12 +61,6 @@ void expect_silence(const Agent& agent, const std::string& moment) {
 int curl_code(const Agent& agent, const std::string& path) {
   return run({{"curl", "-fsS", "-o", "/dev/null", "--noproxy", "*", local(agent.port(), path)}})
       .code;
-}
-
-std::string curl(const std::string& url, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> words{"curl", "-sS", "--noproxy", "*", "--max-time", "20", url};
-  words.insert(words.end(), more.begin(), more.end());
-  return run({words}).output;
 }
 
 TEST_CASE("promtool: silent at every moment of an agent's life") {
@@ -136,50 +130,6 @@ TEST_CASE("promtool: a page with the names of other exporters still parses") {
 
 // ---- Prometheus -----------------------------------------------------------------------------
 
-/// A Prometheus of its own that scrapes one agent each second.
-class Prometheus {
- public:
-  explicit Prometheus(const Agent& agent) : port_(free_port()), process_(command(agent.port())) {
-    REQUIRE(eventually(
-        [&] { return curl(local(port_, "/-/ready")).find("Ready") != std::string::npos; },
-        patience));
-  }
-  /// Every sample of an instant query.
-  [[nodiscard]] nlohmann::json query(const std::string& expression) const {
-    const auto answer = nlohmann::json::parse(
-        curl(local(port_, "/api/v1/query"), {"-G", "--data-urlencode", "query=" + expression}),
-        nullptr, false);
-    if (!answer.is_object() || answer.value("status", "") != "success") return {};
-    return answer["data"]["result"];
-  }
-  /// The value of the only sample; "" when there is another number of them.
-  [[nodiscard]] std::string value(const std::string& expression) const {
-    const auto result = query(expression);
-    return result.size() == 1 ? result[0]["value"][1].get<std::string>() : "";
-  }
-  [[nodiscard]] std::string log() const { return process_.output(); }
-  [[nodiscard]] nlohmann::json get(const std::string& path) const {
-    return nlohmann::json::parse(curl(local(port_, path)), nullptr, false);
-  }
-
- private:
-  [[nodiscard]] Command command(std::uint16_t target) const {
-    const auto config = folder_.write("prometheus.yml",
-                                      "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-                                      "scrape_configs:\n"
-                                      "  - job_name: vitals\n"
-                                      "    static_configs: [{targets: ['127.0.0.1:" +
-                                          std::to_string(target) + "']}]\n");
-    return {{"prometheus", "--config.file=" + config.string(),
-             "--storage.tsdb.path=" + (folder_.path() / "data").string(),
-             "--web.listen-address=127.0.0.1:" + std::to_string(port_)}};
-  }
-
-  TempDir folder_;
-  std::uint16_t port_;
-  Process process_;
-};
-
 TEST_CASE("prometheus: scrapes the agent and sees the database pass, stop and come back") {
   PostgresServer postgres;
   RedisServer redis;
@@ -188,7 +138,7 @@ TEST_CASE("prometheus: scrapes the agent and sees the database pass, stop and co
           check("cache", "redis", redis.url()),
       {.server_lines = "compat = [\"blackbox\", \"redis_exporter\", \"postgres_exporter\"]\n"});
   REQUIRE(becomes(agent, "db", "pass"));
-  const Prometheus prometheus(agent);
+  const Prometheus prometheus(agent.port());
   const auto shows = [&](const std::string& expression, const std::string& wanted) {
     CAPTURE(expression);
     CHECK(eventually([&] { return prometheus.value(expression) == wanted; }, patience));
@@ -230,7 +180,7 @@ TEST_CASE("prometheus: it asks for OpenMetrics by itself and gets it, as curl do
   CHECK(plain.find("# TYPE vitals_check_attempts_total counter\n") != std::string::npos);
 
   // A counter family has "_total" in its name in the old format alone.
-  const Prometheus prometheus(agent);
+  const Prometheus prometheus(agent.port());
   REQUIRE(eventually([&] { return prometheus.value("up") == "1"; }, patience));
   const auto metadata = prometheus.get("/api/v1/metadata")["data"];
   CHECK(metadata.contains("vitals_check_attempts"));
