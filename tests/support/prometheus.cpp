@@ -1,3 +1,4 @@
+// How the test program starts, asks and ends a Prometheus.
 #include "tests/support/prometheus.hpp"
 
 #include <stdexcept>
