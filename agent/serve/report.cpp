@@ -68,6 +68,7 @@ std::string all_is_well(const Picture& picture, const std::vector<std::size_t>& 
         return view_of(picture, i).judgement.status == Status::pass;
       }));
   if (checks.empty()) return "nothing to check";
+  if (passing == 0) return "no check counts now";
   if (passing < checks.size()) {
     return std::to_string(passing) + " of " + std::to_string(checks.size()) +
            " checks pass, the others do not count";

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "agent/serve/report_parts.hpp"
 
@@ -112,21 +113,31 @@ void append_group(std::string& line, const Group& group, std::size_t limit) {
   line.append(group.suffix);
 }
 
+/// What the groups say before anything else; nothing when they begin with checks that don't count.
+std::optional<Status> first_word(const Groups& groups) {
+  if (!groups.fail.entries.empty()) return Status::fail;
+  if (!groups.warn.entries.empty()) return Status::warn;
+  if (!groups.unknown.entries.empty()) return Status::unknown;
+  if (!groups.pass.entries.empty()) return Status::pass;
+  return std::nullopt;
+}
+
+/// A failure that only warns stands under "warn" while nothing worse does: the line is known by its
+/// first word.
+void soften(Groups& groups) {
+  auto& warnings = groups.warn.entries;
+  warnings.insert(warnings.begin(), groups.fail.entries.begin(), groups.fail.entries.end());
+  groups.fail.entries.clear();
+}
+
 /// What has to be said before the groups, because they alone would tell another status: a drain, a
-/// degraded failure that is a warning to the whole, a Machine that stays ready on purpose.
+/// Machine that stays ready on purpose, nothing that counts.
 std::string headline(const Picture& picture, const ReportRequest& request, const Groups& groups,
                      Status status) {
   const Judgement& judgement = picture.judgement;
   const bool drains = judgement.draining && status == Status::fail &&
                       (request.view == View::health || request.view == View::ready);
-  const Status first = !groups.fail.entries.empty()      ? Status::fail
-                       : !groups.warn.entries.empty()    ? Status::warn
-                       : !groups.unknown.entries.empty() ? Status::unknown
-                                                         : Status::pass;
-  const bool nothing_listed = std::ranges::all_of(
-      groups.in_order(), [](const Group* group) { return group->entries.empty(); });
-  const bool told = first == status && !drains && !judgement.stuck && !nothing_listed;
-  if (told || request.view == View::check) return {};
+  if (first_word(groups) == status && !drains && !judgement.stuck) return {};
   return std::string(to_label(status)) + ": " + output_sentence(picture, request);
 }
 
@@ -137,6 +148,7 @@ std::string first_line(const Picture& picture, const ReportRequest& request,
   for (const std::size_t i : listed) sort_in(groups, view_of(picture, i), picture.now);
   if (request.view != View::check) groups.fail.suffix = critical_share(picture, listed);
   const Status status = report_status(picture.snapshot, picture.judgement, request).status;
+  if (request.view == View::health && status == Status::warn) soften(groups);
   std::string line = headline(picture, request, groups, status);
   const auto order = groups.in_order();
   for (std::size_t i = 0; i < order.size(); ++i) {

@@ -127,9 +127,18 @@ TEST_SUITE("report") {
          plain("mail", Impact::degraded).feed(1190, 1, refused()).feed(1200, 1, refused())}));
     CHECK(page.status.status == Status::warn);
     CHECK(page.output() == "mail: connection refused (refused) for 11s");
-    CHECK(page.line ==
-          "warn: mail: connection refused (refused) for 11s | "
-          "fail: mail refused 11s (0 of 1 critical) | pass: app\n");
+    CHECK(page.line == "warn: mail refused 11s | pass: app\n");
+  }
+
+  TEST_CASE("report: the line begins with the status of the whole, also when nothing counts") {
+    const Snapshot snapshot =
+        snapshot_of({plain("jobs").feed(1200, 1, refused()).mute_until(1300)});
+    CHECK(render(snapshot).line == "pass: no check counts now | muted: jobs\n");
+    const Snapshot silenced =
+        snapshot_of({plain("db").feed(1200, 1, refused()),
+                     Story({.name = "api", .kind = &fake_http(), .parent = "db", .fall = 1})
+                         .feed(1200, 1, failed(Reason::timeout, "no answer"))});
+    CHECK(render(silenced, present, view(View::check, "api")).line.starts_with("fail: "));
   }
 
   TEST_CASE("report: info, muted and suppressed checks stand under the word that says why") {
