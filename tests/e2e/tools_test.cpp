@@ -198,7 +198,7 @@ TEST_CASE("prometheus: takes the app's merged families, odd ones too, without a 
       "9\norders_total{shop=\"a\\\"b}\"} 4\n")));
   const Agent agent("[app]\nmetrics = \"" + app.url("/metrics") + "\"\n");
   REQUIRE(eventually([&] { return agent.metric("hits") == 4; }));
-  const Prometheus prometheus(agent);
+  const Prometheus prometheus(agent.port());
   const auto shows = [&](const std::string& expression, const std::string& wanted) {
     CAPTURE(expression);
     CHECK(eventually([&] { return prometheus.value(expression) == wanted; }, patience));
