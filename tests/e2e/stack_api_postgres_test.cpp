@@ -106,8 +106,12 @@ TEST_CASE(
   CHECK(eventually([] { return http(app_port, "/healthz/db").status == 200; }));
   CHECK(api.stack->metric(
             "vitals_check_transitions_total{check=\"db\",from=\"pass\",to=\"fail\"}") == 1);
-  CHECK(api.stack->metric(
-            "vitals_check_transitions_total{check=\"db\",from=\"fail\",to=\"pass\"}") == 1);
+  // A first answer that is slower than warn_above comes back by way of warn.
+  const double straight = api.stack->metric(
+      "vitals_check_transitions_total{check=\"db\",from=\"fail\",to=\"pass\"}");
+  const double slowly = api.stack->metric(
+      "vitals_check_transitions_total{check=\"db\",from=\"fail\",to=\"warn\"}");
+  CHECK(straight + slowly == 1);
 }
 
 TEST_CASE("stack API: a primary that takes no writes is readonly" *
