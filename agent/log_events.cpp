@@ -68,10 +68,18 @@ LogLine describe_verdict(const Event& event) {
 }
 
 LogLine describe_fail_open(const Event& event) {
-  if (!event.on) return {LogLevel::info, "ready without reservation again"};
-  return {LogLevel::warn,
-          "ready on purpose although a shared critical check fails: taking one Machine out would "
-          "help nobody"};
+  if (!event.on) return {LogLevel::info, "fail-open has ended"};
+  LogLine line{LogLevel::warn,
+               "ready on purpose although a shared critical check fails: taking one Machine out "
+               "would help nobody"};
+  if (!event.detail.empty()) line.fields.push_back({"detail", event.detail});
+  return line;
+}
+
+LogLine describe_ready(const Event& event) {
+  LogLine line{event.on ? LogLevel::info : LogLevel::warn, event.on ? "ready" : "not ready"};
+  if (!event.detail.empty()) line.fields.push_back({"detail", event.detail});
+  return line;
 }
 
 /// Said loudly: from here on a failure may go unnoticed.
@@ -104,7 +112,7 @@ LogLine describe_event(const Event& event) {
     case Event::Type::resumed:
       return {LogLevel::info, "resumed: every check is asked now"};
     case Event::Type::ready:
-      return {event.on ? LogLevel::info : LogLevel::warn, event.on ? "ready" : "not ready"};
+      return describe_ready(event);
     case Event::Type::fail_open:
       return describe_fail_open(event);
     case Event::Type::muted:

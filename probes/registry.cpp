@@ -1,9 +1,11 @@
-// Makes the list of kinds.hpp into a table, and initialises the libraries of the probes.
+// Makes the list of kinds.hpp into a table, and lends the agent what the probes share.
 #include "probes/registry.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "probes/libraries.hpp"
+#include "probes/net.hpp"
 
 namespace vitals {
 
@@ -25,6 +27,21 @@ void initialise_probe_libraries() {
   initialise_tls();
   initialise_resolver();
   initialise_http();
+}
+
+Result<std::vector<std::string>> addresses_of(const std::string& host, const Deadline& deadline) {
+  net::Endpoint endpoint;
+  endpoint.host = host;
+  const auto found = net::resolve(endpoint, net::IpFamily::any, deadline);
+  if (!found) return Error{found.error().detail};
+  std::vector<std::string> addresses;
+  for (const net::Address& address : found.value()) {
+    const std::string text = address.host_text();
+    if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
+      addresses.push_back(text);
+    }
+  }
+  return addresses;
 }
 
 }  // namespace vitals

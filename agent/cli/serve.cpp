@@ -13,6 +13,7 @@
 #include "agent/child/app_link.hpp"
 #include "agent/child/app_readings.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/fleet/fleet.hpp"
 #include "agent/front/hand_over.hpp"
 #include "agent/front/herald.hpp"
 #include "agent/log.hpp"
@@ -67,12 +68,9 @@ class Agent {
         config_(std::move(config)),
         log_(config_.log),
         server_(std::move(server)),
-        board_(started,
-               [this](const Event& event) {
-                 log_event(log_, event);
-                 if (herald_) herald_->wake();
-               }),
+        board_(started, [this](const Event& event) { on_event(event); }),
         keeper_(board_),
+        fleet_(board_, addresses_of),
         scheduler_(board_, keeper_),
         endpoints_(sources()) {
     if (link) app_link_ = std::make_unique<child::AppLink>(std::move(link), board_, log_);
@@ -103,6 +101,7 @@ class Agent {
     initialise_probe_libraries();
     follow_app_metrics();
     announce();
+    if (auto error = fleet_.configure(fleet_settings())) return error;
     if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
     return scheduler_.run(std::move(config_.checks), first_run_spread);
   }
@@ -136,11 +135,29 @@ class Agent {
     if (herald_) herald_->stop();
     app_metrics_.stop();
     server_->stop(stop_limit);
+    fleet_.stop();
     keeper_.stop();
     return scheduler_.stop(stop_limit);
   }
 
  private:
+  void on_event(const Event& event) {
+    log_event(log_, event);
+    fleet_.nudge();
+    if (herald_) herald_->wake();
+  }
+
+  /// Nobody is asked where the answer would change nothing.
+  fleet::FleetSettings fleet_settings() const {
+    fleet::FleetSettings settings;
+    if (config_.shared_rule != SharedRule::fleet) return settings;
+    settings.peers = config_.fleet.peers;
+    settings.port = config_.fleet.port;
+    settings.sample = config_.fleet.sample;
+    settings.own_address = source_.environment("FLY_PRIVATE_IP").value_or("");
+    return settings;
+  }
+
   EndpointSources sources() {
     EndpointSources sources;
     sources.snapshot = [this] {
@@ -281,6 +298,9 @@ class Agent {
       log_.line(LogLevel::error, "config half in force", {{"detail", error->message}});
       return;
     }
+    if (auto error = fleet_.configure(fleet_settings())) {
+      log_.line(LogLevel::error, "no other Machine can be asked", {{"detail", error->message}});
+    }
     board_.note_reload(true, Instant::now());
     log_.line(LogLevel::info, "config reloaded", {{"config", config_.source}});
     log_remarks();
@@ -294,6 +314,7 @@ class Agent {
   const std::unique_ptr<HttpServer> server_;
   StatusBoard board_;
   Keeper keeper_;
+  fleet::Fleet fleet_;
   Scheduler scheduler_;
   Endpoints endpoints_;
   std::unique_ptr<child::AppLink> app_link_;

@@ -1,6 +1,7 @@
 // The configuration as the program uses it, and the one way to load it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -38,6 +39,13 @@ struct LogConfig {
   LogFormat format = LogFormat::logfmt;
 };
 
+/// `[fleet]`: who is asked about failing shared critical checks.
+struct FleetConfig {
+  std::string peers;  // a name; empty: nobody
+  std::uint16_t port = 9'100;
+  std::size_t sample = 8;
+};
+
 /// A check ready to run.
 struct ConfiguredCheck {
   std::shared_ptr<const CheckSpec> spec;
@@ -56,6 +64,7 @@ struct Config {
   LogConfig log;
   AppConfig app;
   SharedRule shared_rule = SharedRule::fleet;
+  FleetConfig fleet;
   std::vector<ConfiguredCheck> checks;
   /// Checks made of checks: no probe. Their members are in `checks`.
   std::vector<std::shared_ptr<const CheckSpec>> groups;

@@ -11,6 +11,7 @@
 #include "agent/config/app_reader.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
+#include "agent/config/fleet_reader.hpp"
 #include "agent/config/group_reader.hpp"
 #include "agent/config/presets.hpp"
 #include "agent/text/names.hpp"
@@ -27,7 +28,6 @@ constexpr std::string_view log_formats = "logfmt|json";
 std::vector<LaterKey> later_tables() {
   return {
       {"autostop", "this version has no auto-stop yet; remove [autostop]"},
-      {"fleet", "this version asks no other Machines yet; remove [fleet]"},
   };
 }
 
@@ -139,11 +139,13 @@ class Loader {
 
   void read_document(const Value& document) {
     TableReader root(document, {}, mistakes_);
-    root.refuse_unknown({"server", "ready", "defaults", "checks", "groups", "log", "app"},
+    root.refuse_unknown({"server", "ready", "defaults", "checks", "groups", "log", "app", "fleet"},
                         later_tables());
     read_server(take_table(document, "server"));
     read_ready(take_table(document, "ready"));
     read_log(take_table(document, "log"));
+    const Value fleet = take_table(document, "fleet");
+    loaded_.config.fleet = read_fleet(fleet, input_.environment, mistakes_);
     const Value defaults = take_table(document, "defaults");
     TableReader defaults_table(defaults, "defaults", mistakes_);
     defaults_table.refuse_unknown(timing_keys());

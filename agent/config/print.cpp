@@ -210,6 +210,13 @@ void print_app(Printer& printer, const AppConfig& app) {
   }
 }
 
+void print_fleet(Printer& printer, const FleetConfig& fleet) {
+  printer.table("fleet");
+  printer.text("peers", fleet.peers);
+  printer.raw("port", std::to_string(fleet.port));
+  printer.raw("sample", std::to_string(fleet.sample));
+}
+
 void print_defaults(Printer& printer, const Timing& defaults) {
   // Unset time-outs are left out: they are worked out for each check from its interval.
   const CheckSpec usual;
@@ -288,6 +295,7 @@ std::string print(const Loaded& loaded) {
   print_server(printer, loaded);
   printer.table("ready");
   printer.text("shared", to_word(config.shared_rule));
+  print_fleet(printer, config.fleet);
   printer.table("log");
   printer.text("level", to_word(config.log.level));
   printer.text("format", config.log.format == LogFormat::json ? "json" : "logfmt");

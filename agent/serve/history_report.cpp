@@ -6,6 +6,7 @@
 
 #include "agent/json_writer.hpp"
 #include "agent/serve/report_parts.hpp"
+#include "agent/verdict/readiness.hpp"
 
 namespace vitals {
 namespace {
@@ -148,8 +149,9 @@ std::string ready_effect(const CheckSpec& spec, SharedRule shared_rule) {
     case SharedRule::report:
       return "stays 200 with fail_open (shared = \"report\"): Fly Proxy goes on sending requests";
     case SharedRule::fleet:
-      return "stays 200 with fail_open while the other Machines may see the same (shared = "
-             "\"fleet\"): taking one out helps nobody";
+      return "answers 503 while fewer than half of the other Machines that answer see the same "
+             "(shared = \"fleet\"); else it stays 200 with fail_open, for taking one out helps "
+             "nobody";
   }
   VITALS_ASSERT(false);
   return {};
@@ -182,6 +184,9 @@ std::vector<std::string> effects_of(const EffectsInput& input) {
     effects.push_back("/health/ready: answers 503 until startup is over" +
                       std::string(spec.startup ? ", and that waits for this check" : "") +
                       "; then, on a failure, " + ready_effect(spec, input.shared_rule));
+  }
+  if (const std::string phrase = fleet_phrase(input.check); !phrase.empty()) {
+    effects.push_back("the fleet: " + phrase);
   }
   effects.push_back("/health/live: " + (spec.live
                                             ? when + "answers 503; Fly restarts nothing, others may"

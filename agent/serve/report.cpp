@@ -10,6 +10,7 @@
 
 #include "agent/serve/report_parts.hpp"
 #include "agent/verdict/health_state.hpp"
+#include "agent/verdict/readiness.hpp"
 
 namespace vitals {
 namespace {
@@ -105,22 +106,38 @@ std::string waiting_sentence(const Picture& picture) {
          " not passed yet";
 }
 
+/// "; 7 of 8 other Machines that answer pass it", of the check that is blamed.
+std::string fleet_suffix(const Picture& picture, bool gating) {
+  for (const std::size_t i : worst_first(picture.snapshot, picture.judgement)) {
+    const CheckView check = view_of(picture, i);
+    const bool blamed = fails_critically(check) && check.spec().scope == Scope::shared &&
+                        (!gating || check.judgement.gates);
+    if (!blamed) continue;
+    const std::string phrase = fleet_phrase(check.judgement);
+    return phrase.empty() ? "" : "; " + phrase;
+  }
+  return {};
+}
+
 std::string ready_sentence(const Picture& picture) {
   const Judgement& judgement = picture.judgement;
   if (judgement.ready) {
     if (!judgement.fail_open) return "ready";
     return "stays ready on purpose (fail_open): " +
-           blame_first(picture, [](const CheckView& check) {
-             return fails_critically(check) && check.spec().scope == Scope::shared;
-           });
+           blame_first(picture,
+                       [](const CheckView& check) {
+                         return fails_critically(check) && check.spec().scope == Scope::shared;
+                       }) +
+           fleet_suffix(picture, false);
   }
   if (judgement.draining) return "draining";
   if (!judgement.startup) return waiting_sentence(picture);
   std::string cause = blame_first(picture, [](const CheckView& check) {
-    return fails_critically(check) && check.spec().scope == Scope::local;
+    return check.judgement.gates && check.spec().scope == Scope::local;
   });
-  if (cause.empty()) cause = blame_first(picture, fails_critically);
-  return "not ready: " + cause;
+  if (!cause.empty()) return "not ready: " + cause;
+  cause = blame_first(picture, [](const CheckView& check) { return check.judgement.gates; });
+  return "not ready: " + cause + fleet_suffix(picture, true);
 }
 
 std::string live_sentence(const Picture& picture, const std::vector<std::size_t>& checks) {

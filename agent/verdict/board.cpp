@@ -5,6 +5,8 @@
 #include <set>
 #include <utility>
 
+#include "agent/verdict/readiness.hpp"
+
 namespace vitals {
 namespace {
 
@@ -212,6 +214,17 @@ void StatusBoard::set_draining(bool draining, Instant now) {
     if (draft_.draining == draining) return;
     draft_.draining = draining;
     draft_.draining_since = now;
+    publish_locked(now, true, events);
+  }
+  announce(events);
+}
+
+void StatusBoard::set_fleet(std::vector<FleetWord> words, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    if (words.empty() && draft_.fleet.empty()) return;
+    draft_.fleet = std::move(words);
     publish_locked(now, true, events);
   }
   announce(events);
@@ -470,12 +483,14 @@ void StatusBoard::judge_locked(Instant now, Events& events) {
     Event event;
     event.type = Event::Type::ready;
     event.on = ready_ = judgement.ready;
+    event.detail = readiness_cause(draft_, judgement);
     events.push_back(std::move(event));
   }
   if (judgement.fail_open != fail_open_) {
     Event event;
     event.type = Event::Type::fail_open;
     event.on = fail_open_ = judgement.fail_open;
+    if (fail_open_) event.detail = readiness_cause(draft_, judgement);
     events.push_back(std::move(event));
   }
 }

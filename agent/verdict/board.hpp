@@ -40,7 +40,7 @@ struct Event {
   Status to = Status::unknown;
   bool on = false;  // ready, fail_open: the new value
   Reason reason = Reason::none;
-  std::string detail;  // unmuted: why
+  std::string detail;  // unmuted, ready, fail_open: why
   Elapsed since{};     // how long `from` had lasted; muted: how long it will be
   Elapsed duration{};  // of the attempt behind it
   Impact impact = Impact::info;
@@ -87,6 +87,8 @@ class StatusBoard {
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).
   void resume(const Gap& gap, Duration grace);
   void set_draining(bool draining, Instant now);
+  /// What other Machines say of the shared critical checks that fail here; replaces what they said.
+  void set_fleet(std::vector<FleetWord> words, Instant now);
   /// Leaves a check out of verdict and readiness for so long (§5); again: from now on. A reload
   /// that changes the check ends it. False: no such check.
   bool mute(std::string_view check, Duration ttl, Instant now);

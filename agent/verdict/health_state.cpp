@@ -47,6 +47,8 @@ void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
   state.successes_in_a_row = 0;
   ++state.failures_in_a_row;
   fold.first_failure = state.failures_in_a_row == 1;
+  if (fold.first_failure) state.streak_began = sample.finished.mono;
+  state.streak_latest = sample.started.mono;
   if (sample.result.decisive || state.failures_in_a_row >= state.spec->fall) {
     change_status(state, Status::fail, sample.finished, fold);
   }

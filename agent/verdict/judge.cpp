@@ -117,29 +117,53 @@ Status contribution(Impact impact, Status status) {
   return Status::fail;
 }
 
-void judge_machine(const Snapshot& snapshot, Judgement& judgement) {
-  bool local_failure = false;
+/// Null when nobody has said a word on it, or none that still holds.
+const FleetWord* fleet_word(const Snapshot& snapshot, const CheckSpec& spec, TimePoint now) {
+  for (const FleetWord& word : snapshot.fleet) {
+    if (word.check == spec.name) return now <= word.at + fleet_word_good_for ? &word : nullptr;
+  }
+  return nullptr;
+}
+
+/// Does this failing critical check take the Machine out of readiness? (contract §4.10)
+bool gates(const Snapshot& snapshot, const CheckSpec& spec, const FleetWord* word) {
+  if (spec.scope == Scope::local) return true;
+  switch (snapshot.shared_rule) {
+    case SharedRule::gate:
+      return true;
+    case SharedRule::report:
+      return false;
+    case SharedRule::fleet:
+      return word != nullptr && word->verdict == FleetVerdict::ours;
+  }
+  VITALS_ASSERT(false);
+  return true;
+}
+
+void judge_machine(const Snapshot& snapshot, TimePoint now, Judgement& judgement) {
+  bool gated = false;
   bool shared_failure = false;
   judgement.verdict = Status::pass;
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     const CheckSpec& spec = *snapshot.checks[i]->spec;
-    const CheckJudgement& check = judgement.checks[i];
+    CheckJudgement& check = judgement.checks[i];
     const bool fails = check.status == Status::fail;
     if (spec.live && fails && !check.muted && check.suppressed_by.empty()) judgement.live = false;
     if (!check.counts) continue;
     judgement.verdict = worse(judgement.verdict, contribution(spec.impact, check.status));
     if (!fails || spec.impact != Impact::critical) continue;
-    (spec.scope == Scope::local ? local_failure : shared_failure) = true;
+    const bool asks = spec.scope == Scope::shared && snapshot.shared_rule == SharedRule::fleet;
+    if (asks) check.fleet = fleet_word(snapshot, spec, now);
+    check.gates = gates(snapshot, spec, check.fleet);
+    gated = gated || check.gates;
+    shared_failure = shared_failure || spec.scope == Scope::shared;
   }
   judgement.draining = snapshot.draining;
   judgement.startup = snapshot.startup_latched;
   if (snapshot.draining || judgement.stuck) judgement.verdict = Status::fail;
   if (judgement.stuck) judgement.live = judgement.startup = false;
 
-  const bool fit =
-      !snapshot.draining && snapshot.startup_latched && !judgement.stuck && !local_failure;
-  const bool gated = shared_failure && snapshot.shared_rule == SharedRule::gate;
-  judgement.ready = fit && !gated;
+  judgement.ready = !snapshot.draining && snapshot.startup_latched && !judgement.stuck && !gated;
   judgement.fail_open = judgement.ready && shared_failure;
 }
 
@@ -154,6 +178,7 @@ TimePoint first_change_after(const Snapshot& snapshot, TimePoint now) {
     consider(stale_from(*state));
     consider(state->alive_at + state->spec->stale_after());
   }
+  for (const FleetWord& word : snapshot.fleet) consider(word.at + fleet_word_good_for);
   return first;
 }
 
@@ -173,7 +198,7 @@ Judgement judge(const Snapshot& snapshot, TimePoint now) {
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     judge_counting(*snapshot.checks[i], judgement.checks[i]);
   }
-  judge_machine(snapshot, judgement);
+  judge_machine(snapshot, now, judgement);
   judgement.valid_until = first_change_after(snapshot, now);
   return judgement;
 }

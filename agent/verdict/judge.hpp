@@ -16,6 +16,11 @@ struct CheckJudgement {
   std::string_view detail;          // into the snapshot, or static text
   bool stale = false;
   bool muted = false;
+  /// Of a failing shared critical check that counts, while the rule is `fleet`: what other Machines
+  /// say of it, if that is fresh. Points into the snapshot.
+  const FleetWord* fleet = nullptr;
+  /// It takes the Machine out of readiness.
+  bool gates = false;
   /// Name of the failing parent that silences it; empty: none. Points into the snapshot.
   std::string_view suppressed_by;
   /// False for info, muted and suppressed checks: they never touch verdict or readiness.

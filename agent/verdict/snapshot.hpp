@@ -84,6 +84,10 @@ struct CheckState {
 
   int failures_in_a_row = 0;
   int successes_in_a_row = 0;
+  /// The latest streak of failures, also after its end: the end of its first attempt, the start of
+  /// its latest one. The epoch before any failure.
+  TimePoint streak_began{};
+  TimePoint streak_latest{};
 
   /// The last finished attempt, whatever it was (internal included).
   std::optional<Sample> last;
@@ -107,6 +111,25 @@ struct CheckState {
 /// `[ready] shared`: what failing shared critical checks do to readiness.
 enum class SharedRule { fleet, gate, report };
 
+/// What other Machines make of a shared critical check that fails here (contract §10).
+enum class FleetVerdict {
+  alone,   // nobody answers, or nothing can be said yet
+  shared,  // at least half of those who answer fail it, too
+  ours     // fewer than half: the failure is this Machine's
+};
+
+/// The word of the fleet on one check.
+struct FleetWord {
+  std::string check;
+  FleetVerdict verdict = FleetVerdict::alone;
+  int answered = 0;
+  int failing = 0;
+  /// When it was last confirmed. Older than fleet_word_good_for, it counts as `alone`.
+  TimePoint at{};
+};
+/// Two rounds of questions and what they may take.
+inline constexpr Duration fleet_word_good_for{25'000};
+
 /// Immutable. `checks` are in config order, names unique.
 struct Snapshot {
   /// Grows with each publication; two snapshots with the same generation are the same object.
@@ -115,6 +138,8 @@ struct Snapshot {
   std::vector<std::shared_ptr<const CheckState>> checks;
 
   SharedRule shared_rule = SharedRule::fleet;
+  /// On checks that fail, or failed a moment ago; each check at most once.
+  std::vector<FleetWord> fleet;
   bool draining = false;
   Instant draining_since;
   bool startup_latched = false;

@@ -151,11 +151,10 @@ void demand(bool condition, const char* what) {
   if (!condition) throw std::runtime_error(std::string("name server: ") + what);
 }
 
-sockaddr_in loopback(std::uint16_t port) {
+sockaddr_in any_port_of(const std::string& host) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
+  demand(inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1, "no IPv4 address");
   return address;
 }
 
@@ -175,6 +174,7 @@ struct NameServer::Impl {
   };
 
   Script script;
+  std::string host;
   Fd udp;
   Fd tcp;
   Fd stop{eventfd(0, EFD_CLOEXEC)};
@@ -189,7 +189,7 @@ struct NameServer::Impl {
     for (int attempt = 0; attempt < 50; ++attempt) {
       udp.reset(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
       tcp.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-      auto address = loopback(0);
+      auto address = any_port_of(host);
       socklen_t length = sizeof(address);
       auto* raw = reinterpret_cast<sockaddr*>(&address);
       demand(bind(udp.get(), raw, length) == 0 && getsockname(udp.get(), raw, &length) == 0,
@@ -271,8 +271,10 @@ struct NameServer::Impl {
   }
 };
 
-NameServer::NameServer(Script script) : impl_(std::make_unique<Impl>()) {
+NameServer::NameServer(Script script, const std::string& address)
+    : impl_(std::make_unique<Impl>()) {
   impl_->script = std::move(script);
+  impl_->host = address;
   impl_->bind_both();
   impl_->thread = std::thread([this] { impl_->run(); });
 }
@@ -283,7 +285,9 @@ NameServer::~NameServer() {
   impl_->thread.join();
 }
 
-std::string NameServer::address() const { return "[127.0.0.1]:" + std::to_string(impl_->port); }
+std::string NameServer::address() const {
+  return "[" + impl_->host + "]:" + std::to_string(impl_->port);
+}
 
 std::uint16_t NameServer::port() const { return impl_->port; }
 

@@ -41,12 +41,13 @@ class NameServer {
  public:
   /// Called on the server's thread, once for each question.
   using Script = std::function<DnsReply(const DnsQuestion&)>;
-  explicit NameServer(Script script);
+  /// `address`: an IPv4 address of this network namespace.
+  explicit NameServer(Script script, const std::string& address = "127.0.0.1");
   ~NameServer();
   NameServer(const NameServer&) = delete;
   NameServer& operator=(const NameServer&) = delete;
 
-  /// For a nameserver line: "[127.0.0.1]:PORT".
+  /// For a nameserver line: "[ADDRESS]:PORT".
   [[nodiscard]] std::string address() const;
   [[nodiscard]] std::uint16_t port() const;
   /// What was asked so far, in order.

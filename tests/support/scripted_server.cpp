@@ -92,6 +92,28 @@ Fd listen_tcp(std::uint16_t& port, int queue, bool ipv6) {
   return fd;
 }
 
+Fd listen_everywhere(std::uint16_t port) {
+  Fd fd(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_port = htons(port);
+  demand(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+             listen(fd.get(), backlog) == 0,
+         "can't listen on that port");
+  return fd;
+}
+
+Fd listen_as(const ScriptedOptions& options, std::uint16_t& port) {
+  if (!options.unix_path.empty()) return listen_unix(options.unix_path);
+  if (options.public_port == 0) {
+    return listen_tcp(port, options.never_accept ? 0 : backlog, options.ipv6);
+  }
+  port = options.public_port;
+  return listen_everywhere(port);
+}
+
 Fd connect_to(std::uint16_t port) {
   Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
@@ -360,9 +382,7 @@ ScriptedServer::ScriptedServer(Script script, Options options) : impl_(std::make
   impl_->script = std::move(script);
   std::signal(SIGPIPE, SIG_IGN);  // as the agent does; OpenSSL writes without MSG_NOSIGNAL
   impl_->context = make_context(options);
-  impl_->listener = options.unix_path.empty()
-                        ? listen_tcp(impl_->port, options.never_accept ? 0 : backlog, options.ipv6)
-                        : listen_unix(options.unix_path);
+  impl_->listener = listen_as(options, impl_->port);
   impl_->options = std::move(options);
   impl_->acceptor = std::thread([this] { impl_->accept_loop(); });
 }

@@ -132,7 +132,7 @@ TEST_SUITE("history report") {
 
   TEST_CASE("history report: a critical local failure takes the Machine out, a shared one not") {
     CHECK(has(effects({.scope = Scope::local}), "/health/ready: now answers 503: Fly Proxy"));
-    CHECK(has(effects({}), "/health/ready: now stays 200 with fail_open while"));
+    CHECK(has(effects({}), "/health/ready: now answers 503 while fewer than half"));
     CHECK(has(effects({.rule = SharedRule::gate}), "/health/ready: now answers 503 on every"));
     CHECK(has(effects({.rule = SharedRule::report}), "(shared = \"report\")"));
     CHECK(has(effects({}), "/health: now answers 503"));

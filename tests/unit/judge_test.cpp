@@ -204,5 +204,74 @@ TEST_CASE("order: worst first, then what counts, then impact, then name") {
   CHECK(worst_first(snapshot, judgement) == std::vector<std::size_t>{5, 2, 4, 6, 1, 3, 0});
 }
 
+TEST_CASE("readiness: under the rule `fleet` a shared failure that is ours alone takes us out") {
+  struct Row {
+    FleetVerdict verdict;
+    double heard_at;
+    Scope scope;
+    SharedRule rule;
+    bool ready;
+    bool fail_open;
+  };
+  constexpr double now = 100;
+  const double fresh = now - std::chrono::duration<double>(fleet_word_good_for).count();
+  using enum FleetVerdict;
+  using enum SharedRule;
+  const std::vector<Row> rows{
+      {ours, now, Scope::shared, fleet, false, false},
+      {ours, fresh, Scope::shared, fleet, false, false},
+      {ours, fresh - 0.001, Scope::shared, fleet, true, true},
+      {shared, now, Scope::shared, fleet, true, true},
+      {alone, now, Scope::shared, fleet, true, true},
+      {ours, now, Scope::shared, report, true, true},
+      {shared, now, Scope::shared, gate, false, false},
+      {shared, now, Scope::local, fleet, false, false},
+      {alone, now, Scope::local, fleet, false, false},
+  };
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    CAPTURE(i);
+    const Row& row = rows[i];
+    auto snapshot = picture({{critical, fail, row.scope}});
+    auto state = std::make_shared<CheckState>(*snapshot.checks[0]);
+    state->evidence_at = state->alive_at = at(now).mono;
+    snapshot.checks[0] = state;
+    snapshot.shared_rule = row.rule;
+    snapshot.fleet = {{"a", row.verdict, 8, 3, at(row.heard_at).mono}};
+    const auto judgement = judge(snapshot, at(now).mono);
+    CHECK(judgement.ready == row.ready);
+    CHECK(judgement.fail_open == row.fail_open);
+  }
+}
+
+TEST_CASE(
+    "readiness: the fleet's word on another check, or on one that does not count, is nothing") {
+  auto snapshot = picture({{critical, fail}, {degraded, fail}});
+  snapshot.fleet = {{"b", FleetVerdict::ours, 8, 0, at(1).mono}};
+  CHECK(judge(snapshot, at(1).mono).ready);
+  snapshot = picture({{critical, pass}});
+  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, at(1).mono}};
+  CHECK(judge(snapshot, at(1).mono).ready);
+  CHECK_FALSE(judge(snapshot, at(1).mono).fail_open);
+}
+
+TEST_CASE("readiness: one shared failure that is ours is enough") {
+  auto snapshot = picture({{critical, fail}, {critical, fail}});
+  snapshot.fleet = {{"a", FleetVerdict::shared, 8, 8, at(1).mono},
+                    {"b", FleetVerdict::ours, 8, 0, at(1).mono}};
+  const auto judgement = judge(snapshot, at(1).mono);
+  CHECK_FALSE(judgement.ready);
+  CHECK_FALSE(judgement.checks[0].gates);
+  CHECK(judgement.checks[1].gates);
+}
+
+TEST_CASE("readiness: a word grows old at the very moment that valid_until names") {
+  auto snapshot = picture({{critical, fail}});
+  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, at(1).mono}};
+  const auto judgement = judge(snapshot, at(1).mono);
+  CHECK(judgement.valid_until == at(1).mono + fleet_word_good_for);
+  CHECK_FALSE(judge(snapshot, judgement.valid_until).ready);
+  CHECK(judge(snapshot, judgement.valid_until + Elapsed(1)).ready);
+}
+
 }  // namespace
 }  // namespace vitals

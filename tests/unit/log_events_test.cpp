@@ -136,7 +136,7 @@ TEST_SUITE("log events") {
     CHECK(shown(describe_event(of_machine(Event::Type::fail_open, true)))
               .starts_with("warn ready on purpose although a shared critical check fails"));
     CHECK(shown(describe_event(of_machine(Event::Type::fail_open, false)))
-              .starts_with("info ready without reservation"));
+              .starts_with("info fail-open has ended"));
   }
 
   TEST_CASE("log events: the summary counts checks by status, attempts and failures") {

@@ -1,0 +1,104 @@
+// Asking several agents side by side with libcurl's multi interface.
+#include "agent/fleet/ask_peers.hpp"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <memory>
+#include <string_view>
+
+#include <vitals/assert.hpp>
+#include <vitals/text.hpp>
+
+namespace vitals::fleet {
+namespace {
+
+using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
+using Multi = std::unique_ptr<CURLM, decltype(&curl_multi_cleanup)>;
+
+/// Several checks asked of one Machine share its connection.
+constexpr long connections_per_host = 1;
+
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* target) {
+  auto& reply = *static_cast<Reply*>(target);
+  const std::size_t bytes = size * count;
+  if (reply.body.size() + bytes > answer_max) return 0;
+  reply.body.append(data, bytes);
+  return bytes;
+}
+
+std::size_t take_header(char* data, std::size_t size, std::size_t count, void* target) {
+  constexpr std::string_view name = "date:";
+  std::string_view line(data, size * count);
+  if (line.size() > name.size() && same_ignoring_case(line.substr(0, name.size()), name)) {
+    line.remove_prefix(std::min(line.find_first_not_of(" \t", name.size()), line.size()));
+    line = line.substr(0, line.find_first_of("\r\n"));
+    static_cast<Reply*>(target)->date = line;
+  }
+  return size * count;
+}
+
+Easy question(const std::string& url, Reply& reply, const Deadline& deadline) {
+  Easy easy(curl_easy_init(), &curl_easy_cleanup);
+  VITALS_ASSERT(easy != nullptr);
+  CURL* const curl = easy.get();
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                   static_cast<long>(std::max(1, deadline.remaining_ms())));
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "vitals-fleet");
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &reply);
+  curl_easy_setopt(curl, CURLOPT_PRIVATE, &reply);
+  return easy;
+}
+
+void take_finished(CURLM* multi) {
+  int left = 0;
+  while (const CURLMsg* const message = curl_multi_info_read(multi, &left)) {
+    if (message->msg != CURLMSG_DONE || message->data.result != CURLE_OK) continue;
+    Reply* reply = nullptr;
+    long status = 0;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &reply);
+    curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+    reply->status = static_cast<int>(status);
+    reply->received = Clock::now();
+  }
+}
+
+void run(CURLM* multi, const Deadline& deadline) {
+  int running = 1;
+  while (running > 0 && !deadline.expired()) {
+    if (curl_multi_perform(multi, &running) != CURLM_OK) return;
+    take_finished(multi);
+    if (running == 0) return;
+    curl_waitfd interrupt{deadline.interrupt_fd(), CURL_WAIT_POLLIN, 0};
+    const bool watched = deadline.interrupt_fd() >= 0;
+    curl_multi_poll(multi, watched ? &interrupt : nullptr, watched ? 1 : 0, deadline.remaining_ms(),
+                    nullptr);
+    if (watched && interrupt.revents != 0) return;
+  }
+}
+
+}  // namespace
+
+std::vector<Reply> ask_peers(const std::vector<std::string>& urls, const Deadline& deadline) {
+  std::vector<Reply> replies(urls.size());
+  const Multi multi(curl_multi_init(), &curl_multi_cleanup);
+  VITALS_ASSERT(multi != nullptr);
+  curl_multi_setopt(multi.get(), CURLMOPT_MAX_HOST_CONNECTIONS, connections_per_host);
+  std::vector<Easy> questions;
+  for (std::size_t i = 0; i < urls.size(); ++i) {
+    questions.push_back(question(urls[i], replies[i], deadline));
+    curl_multi_add_handle(multi.get(), questions.back().get());
+  }
+  run(multi.get(), deadline);
+  for (const Easy& easy : questions) curl_multi_remove_handle(multi.get(), easy.get());
+  return replies;
+}
+
+}  // namespace vitals::fleet

@@ -1,0 +1,97 @@
+// What the answers of other Machines mean for a failure that this one sees: pure functions.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include <vitals/time.hpp>
+
+#include "agent/verdict/snapshot.hpp"
+
+namespace vitals::fleet {
+
+/// One Machine's answer on one check, in moments of our monotonic clock (the clocks of two Machines
+/// are never compared: an answer tells ages).
+struct PeerReport {
+  /// Its status is fail, or its latest attempts did.
+  bool fails = false;
+  /// Its latest attempt ended between these two; nothing: it does not say.
+  struct Span {
+    TimePoint earliest{};
+    TimePoint latest{};
+  };
+  std::optional<Span> attempt{};
+};
+
+/// The failure here that others are asked about.
+struct OwnFailure {
+  TimePoint began{};       // end of the first failed attempt of the streak
+  TimePoint latest{};      // start of the latest failed attempt
+  Duration worst_case{0};  // CheckSpec::worst_case_detection(), the same on all Machines
+};
+
+/// What is known of one Machine from all its answers on one check since it fails here.
+struct PeerView {
+  bool fails = false;
+  /// By then it had passed an attempt made since we first failed; it has not been heard failing
+  /// since. Stays true while it is silent.
+  std::optional<TimePoint> passed_by{};
+};
+
+/// What follows from the latest answer and what was known. `asked`: when the question was sent.
+/// One that does not say when it asked last (details are hidden) is taken to have asked since we
+/// first failed once it had its worst case of time to do so.
+[[nodiscard]] PeerView look_at(const PeerReport& report, const PeerView& before,
+                               const OwnFailure& own, TimePoint asked);
+
+enum class Leaning { unheard, undecided, shared, ours };
+
+/// What one round of answers says of our failure.
+///
+/// Others see a shared failure later than whoever sees it first, see its end sooner than whoever
+/// tries again last, and of a short one nothing at all: all of them say that they pass. So a pass
+/// counts only when it fell between two failures of ours: an attempt of theirs since our first
+/// failed one, and a failed one of ours since then. `shared`: half or more of those who answer
+/// fail. `ours`: fewer than half would, even if all whose pass does not count came to fail. Else
+/// `undecided`. So nobody who shares a failure with everybody reads `ours`, however late answers
+/// come, however long it lasts.
+[[nodiscard]] Leaning lean(std::span<const PeerView> views, const OwnFailure& own);
+
+/// Rounds in a row that have to say `ours` before the Machine leaves. One that says `shared` is
+/// enough to come back: leaving by mistake costs users, staying costs what was lost anyway. With
+/// the same Machines asked again each time (sample.hpp), what could still make it flap is an answer
+/// lost at the very edge; two rounds take that away.
+inline constexpr int ours_rounds_needed = 2;
+
+/// Rounds are this far apart, and while they do not decide yet, this far, a limited number of
+/// times.
+inline constexpr Duration round_interval{10'000};
+inline constexpr Duration round_interval_undecided{2'000};
+inline constexpr int quick_rounds_max = 20;
+
+/// One round on one check.
+struct Round {
+  Leaning leaning = Leaning::unheard;
+  int answered = 0;
+  int failing = 0;
+  TimePoint at{};
+};
+
+/// The opinion on one failing check, from round to round.
+class Opinion {
+ public:
+  /// A round that nobody answers changes nothing: the last word ages (fleet_word_good_for).
+  void hear(const Round& round);
+  /// Verdict, counts and age; the name is for the caller to fill in.
+  [[nodiscard]] const FleetWord& word() const { return word_; }
+  /// How long after the start of this round the next one should start.
+  [[nodiscard]] Duration next_round_in() const;
+
+ private:
+  FleetWord word_;
+  int ours_in_a_row_ = 0;
+  int quick_rounds_ = 0;
+  bool decided_ = false;
+};
+
+}  // namespace vitals::fleet
