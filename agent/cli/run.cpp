@@ -24,9 +24,9 @@ int exec_through(char** argv, child::Wrapped wrapped) {
   prctl(PR_SET_DUMPABLE, 0);
   const auto arguments = parse_arguments({argv + 1, argv + wrapped.command - 1});
   if (!arguments) return complain(arguments.error().message, exit_usage);
-  const auto config = load_config(config_source(arguments.value()));
-  if (!config) return report_mistakes(config.error());
-  const auto account = child::account_of(config.value().app.user);
+  const auto user = load_app_user(config_source(arguments.value()));
+  if (!user) return report_mistakes(user.error());
+  const auto account = child::account_of(user.value());
   if (!account) return complain(account.error().message, exit_usage);
   char* const* const command = argv + wrapped.command;
   const auto failure = child::exec_app(command, account.value());

@@ -92,6 +92,11 @@ void read_front(TableReader& table, AppConfig& app) {
 
 }  // namespace
 
+std::string read_user(const Value& value, Mistakes& mistakes) {
+  TableReader table(value, "app", mistakes);
+  return table.read<std::string>("user", to_user).value_or("");
+}
+
 AppConfig read_app(const Value& value, const AppReaderInput& input) {
   TableReader table(value, "app", input.mistakes);
   table.refuse_unknown({"user", "drain_delay", "stop_timeout", "restart", "watchdog",
@@ -99,7 +104,7 @@ AppConfig read_app(const Value& value, const AppReaderInput& input) {
   AppConfig app;
   app.given = !value.children.empty();
   const DurationRange stop_range{Duration(0), stop_timeout_max};
-  if (auto user = table.read<std::string>("user", to_user)) app.user = *user;
+  app.user = read_user(value, input.mistakes);
   if (auto delay = table.duration("drain_delay", stop_range)) app.drain_delay = *delay;
   if (auto limit = table.duration("stop_timeout", stop_range)) app.stop_timeout = *limit;
   if (const auto policy = table.choice("restart", "never|on-failure")) {

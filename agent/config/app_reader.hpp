@@ -20,4 +20,7 @@ struct AppReaderInput {
 /// Every mistake is recorded; what comes back is only of use when there are none.
 [[nodiscard]] AppConfig read_app(const Value& table, const AppReaderInput& input);
 
+/// Its key `user` alone.
+[[nodiscard]] std::string read_user(const Value& table, Mistakes& mistakes);
+
 }  // namespace vitals::config

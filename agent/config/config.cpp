@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
+Result<config::LoadInput, ConfigMistakes> input_from(const ConfigSource& source) {
   config::LoadInput input;
   input.environment = source.environment;
   input.environment_names = source.environment_names;
@@ -22,7 +22,13 @@ Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
     if (!text) return ConfigMistakes{{text.error().message}};
     input.text = std::move(text).value();
   }
-  return config::load(input);
+  return input;
+}
+
+Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
+  const auto input = input_from(source);
+  if (!input) return input.error();
+  return config::load(input.value());
 }
 
 }  // namespace
@@ -43,6 +49,12 @@ Result<Config, ConfigMistakes> load_config(const ConfigSource& source) {
   auto loaded = load(source);
   if (!loaded) return loaded.error();
   return std::move(std::move(loaded).value().config);
+}
+
+Result<std::string, ConfigMistakes> load_app_user(const ConfigSource& source) {
+  const auto input = input_from(source);
+  if (!input) return input.error();
+  return config::load_user(input.value());
 }
 
 Result<std::string, ConfigMistakes> print_config(const ConfigSource& source) {

@@ -96,6 +96,9 @@ struct ConfigMistakes {
 /// Reads, checks and builds everything, or says all that is wrong. Blocking disk I/O.
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source);
 
+/// [app] user and no more, for a one-off command: mistakes elsewhere must not stop a release.
+[[nodiscard]] Result<std::string, ConfigMistakes> load_app_user(const ConfigSource& source);
+
 /// The effective configuration as TOML with every secret as `***` (validate --print): what was
 /// written, plus the defaults in force.
 [[nodiscard]] Result<std::string, ConfigMistakes> print_config(const ConfigSource& source);

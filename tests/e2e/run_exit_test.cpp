@@ -77,15 +77,42 @@ TEST_CASE("run: a bad config starts nothing, lists every mistake, exit 3") {
   const TempDir folder;
   const auto file = folder.write("vitals.toml", "[app]\nrestart = \"always\"\nfront = \"x\"\n");
   const auto mark = folder.path() / "started";
-  for (const char* one_off : {"", "1"}) {
-    CAPTURE(one_off);
-    const auto answer = vitals({"run", "--config", file.string(), "--", "touch", mark.string()},
-                               with("RELEASE_COMMAND", one_off));
-    CHECK(answer.code == 3);
-    CHECK(contains(answer.output, "vitals.toml:2:1: app: 'restart'"));
-    CHECK(contains(answer.output, "vitals.toml:3:1: app: 'front'"));
-    CHECK(!std::filesystem::exists(mark));
-  }
+  const auto answer =
+      vitals({"run", "--config", file.string(), "--", "touch", mark.string()}, anywhere);
+  CHECK(answer.code == 3);
+  CHECK(contains(answer.output, "vitals.toml:2:1: app: 'restart'"));
+  CHECK(contains(answer.output, "vitals.toml:3:1: app: 'front'"));
+  CHECK(!std::filesystem::exists(mark));
+}
+
+TEST_CASE("run: a one-off command minds no mistake of the config but in its own user") {
+  const TempDir folder;
+  const auto ends = [&](const std::string& text) {
+    const auto file = folder.write("vitals.toml", text);
+    return vitals({"run", "--config", file.string(), "--", "sh", "-c", "echo migrated; exit 7"},
+                  with("RELEASE_COMMAND", "1"));
+  };
+  const auto migrated = ends(
+      "[app]\nrestart = \"always\"\nfront = \"x\"\n[checks.web]\nkind = \"http\"\n"
+      "url = \"http://${UNSET}/\"\n[checks.other]\nkind = \"htp\"\n[nonsense]\n");
+  CHECK(migrated.code == 7);
+  CHECK(migrated.output == "migrated\n");
+
+  const auto bad_user = ends("[app]\nuser = \"a:b:c\"\nrestart = \"always\"\n");
+  CHECK(bad_user.code == 3);
+  CHECK(contains(bad_user.output, "vitals.toml:2:1: app: 'user'"));
+  CHECK(!contains(bad_user.output, "restart"));
+  const auto unset = ends("[app]\nuser = \"${UNSET}\"\n");
+  CHECK(unset.code == 3);
+  CHECK(contains(unset.output, "UNSET"));
+  CHECK(ends("[app]\nuser = \"no-such-user-of-vitals\"\n").code == 3);
+  CHECK(ends("app = 3\n").code == 3);
+  const auto broken = ends("[app\n");
+  CHECK(broken.code == 3);
+  CHECK(contains(broken.output, "vitals.toml:1:"));
+  const auto absent =
+      vitals({"run", "--config", "/no/such/file.toml", "--", "true"}, with("RELEASE_COMMAND", "1"));
+  CHECK(absent.code == 3);
 }
 
 TEST_CASE("run: when it can't listen, nothing is started, exit 1") {
