@@ -118,6 +118,7 @@ const KindSpec& connections_kind() {
       .metrics = own_metrics,
       .scope = ScopeRule::local,
       .impact = ImpactRule::degraded,
+      .measurement = "connections",
       .make = &make,
   };
   return kind;

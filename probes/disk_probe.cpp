@@ -192,6 +192,7 @@ const KindSpec& disk_kind() {
       .metrics = own_metrics,
       .scope = ScopeRule::local,
       .impact = ImpactRule::degraded,
+      .measurement = "utilization",
       .make = &make,
   };
   return kind;

@@ -20,6 +20,8 @@ namespace {
 /// Asked again this long after a heartbeat is overdue, so that the clocks agree that it is.
 constexpr Elapsed overdue_slack = std::chrono::milliseconds(1);
 
+constexpr std::string_view age_measurement = "age";
+
 const std::array<SettingSpec, 4> own_settings{{
     {.name = "every",
      .type = SettingType::duration,
@@ -74,12 +76,13 @@ WallTime modified_at(const struct stat& facts) {
 
 class HeartbeatProbe : public Probe {
  public:
-  HeartbeatProbe(HeartbeatSettings settings, std::shared_ptr<const Calls> calls)
+  HeartbeatProbe(HeartbeatSettings settings, std::shared_ptr<Calls> calls)
       : settings_(std::move(settings)), calls_(std::move(calls)) {}
 
-  ProbeResult run(const Attempt&) override {
+  ProbeResult run(const Attempt& attempt) override {
     const Instant now = Instant::now();
-    const auto problem = look_at_file(now);
+    leave_out(attempt.slept.mono, now.mono);
+    const auto problem = look_at_file(now, attempt.slept.wall);
     // std::optional: no call at all is less than any.
     const auto last = std::max(calls_->last(), touched_);
     if (last && now.mono - *last <= limit()) return on_time(now.mono - *last);
@@ -88,6 +91,16 @@ class HeartbeatProbe : public Probe {
   }
 
  private:
+  /// Nobody can call while the Machine sleeps: that time is taken off every age. A call that came
+  /// after it counts as now at most.
+  void leave_out(Elapsed slept, TimePoint now) {
+    if (slept == Elapsed::zero()) return;
+    const auto later = [&](TimePoint moment) { return std::min(moment + slept, now); };
+    begun_ = later(begun_);
+    if (const auto call = calls_->last()) calls_->note(later(*call));
+    if (touched_) touched_ = later(*touched_);
+  }
+
   [[nodiscard]] Elapsed limit() const { return settings_.every + settings_.grace; }
 
   [[nodiscard]] ProbeResult on_time(Elapsed age) const {
@@ -121,13 +134,13 @@ class HeartbeatProbe : public Probe {
 
   static ProbeResult observed(ProbeResult result, Elapsed age) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(age).count();
-    result.observed = Observation{static_cast<double>(seconds), "s", "age"};
+    result.observed = Observation{static_cast<double>(seconds), "s", age_measurement};
     return result;
   }
 
   /// Notes a change of the file. A file that is not there has not been touched yet; why it can't be
   /// looked at is returned.
-  std::optional<std::string> look_at_file(Instant now) {
+  std::optional<std::string> look_at_file(Instant now, Elapsed slept) {
     if (settings_.file.empty()) return std::nullopt;
     struct stat facts {};
     if (stat(settings_.file.c_str(), &facts) != 0) {
@@ -140,14 +153,14 @@ class HeartbeatProbe : public Probe {
     modified_ = modified;
     // Aged on the monotonic clock from here on: a step of the wall clock is no missed call. A time
     // in the future (another machine's clock) counts as now, once.
-    const auto age = std::max(WallTime::duration::zero(), now.wall - modified);
-    touched_ = now.mono - std::chrono::duration_cast<Elapsed>(age);
+    const auto age = std::chrono::duration_cast<Elapsed>(now.wall - modified) - slept;
+    touched_ = now.mono - std::max(Elapsed::zero(), age);
     return std::nullopt;
   }
 
   const HeartbeatSettings settings_;
-  const std::shared_ptr<const Calls> calls_;
-  const TimePoint begun_ = Clock::now();
+  const std::shared_ptr<Calls> calls_;
+  TimePoint begun_ = Clock::now();
   std::optional<WallTime> modified_;
   std::optional<TimePoint> touched_;
 };
@@ -162,6 +175,7 @@ MadeProbe make(Settings& settings) {
     settings.complain("file", "not a path from the root; write /data/backup.done");
   }
   MadeProbe made;
+  made.may_stay_unknown = !read.first_within;
   made.target = read.file.empty() ? "" : "file:" + read.file;
   auto calls = std::make_shared<Calls>();
   made.probe = std::make_unique<HeartbeatProbe>(std::move(read), calls);
@@ -181,6 +195,7 @@ const KindSpec& heartbeat_kind() {
       .scope = ScopeRule::local,
       .impact = ImpactRule::degraded,
       .counts_while_unknown = false,
+      .measurement = age_measurement,
       .make = &make,
   };
   return kind;

@@ -99,6 +99,7 @@ const KindSpec& memory_kind() {
       .metrics = own_metrics,
       .scope = ScopeRule::local,
       .impact = ImpactRule::degraded,
+      .measurement = "utilization",
       .make = &make,
   };
   return kind;

@@ -270,7 +270,7 @@ void CheckReader::resolve_timing(CheckSpec& spec, TableReader& table) {
   check_against_interval(spec, table, "retry_interval", spec.retry_interval, true);
 }
 
-void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, bool on_loopback) {
+void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, const MadeProbe& made) {
   const auto scope = read_scope(table);
   const auto impact = read_impact(table);
   const auto live = table.flag("live");
@@ -280,10 +280,10 @@ void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, bool on_lo
   spec.labels = read_labels(table);
   // Without a kind nothing is known of its defaults, and the kind is a mistake already.
   if (spec.kind == nullptr) return;
-  spec.scope = scope.value_or(default_scope(*spec.kind, on_loopback));
+  spec.scope = scope.value_or(default_scope(*spec.kind, made.on_loopback));
   spec.impact = impact.value_or(default_impact(*spec.kind, spec.scope));
   spec.live = live.value_or(false);
-  spec.startup = startup.value_or(spec.impact == Impact::critical);
+  spec.startup = startup.value_or(spec.impact == Impact::critical && !made.may_stay_unknown);
   if (spec.live && spec.scope == Scope::shared && !table.wrong("scope")) {
     table.refuse("live",
                  "is for local checks, and this one is shared: no restart of this Machine helps a "
@@ -322,7 +322,7 @@ ReadCheck CheckReader::read(const Value& value) {
     canonical = settings.canonical();
     VITALS_ASSERT(made.probe != nullptr || !input_.mistakes.empty());
   }
-  resolve_impact(*spec, table, made.on_loopback);
+  resolve_impact(*spec, table, made);
   spec->target = secrets->scrub(made.target);
   if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
   if (input_.mistakes.empty()) spec->settings_text = print_settings(*spec, *secrets, value);

@@ -56,7 +56,7 @@ class CheckReader {
   void resolve_timing(CheckSpec& spec, TableReader& table);
   void check_against_interval(const CheckSpec& spec, TableReader& table, std::string_view key,
                               Duration value, bool may_be_equal);
-  void resolve_impact(CheckSpec& spec, TableReader& table, bool on_loopback);
+  void resolve_impact(CheckSpec& spec, TableReader& table, const MadeProbe& made);
 
   Input input_;
 };

@@ -34,6 +34,13 @@ class ClockWatch {
   }
   [[nodiscard]] bool late(TimePoint now) const { return now > due_ + lateness_max; }
 
+  /// The time since the last look, if all of it was a gap: too long by less than the time between
+  /// two looks. A wall clock that was set back slept for no time.
+  [[nodiscard]] Sleep slept(Instant now) const {
+    const auto wall = std::chrono::duration_cast<Elapsed>(now.wall - last_.wall);
+    return {now.mono - last_.mono, std::max(Elapsed::zero(), wall)};
+  }
+
   /// The last look: we ran then.
   [[nodiscard]] TimePoint last_look() const { return last_.mono; }
 

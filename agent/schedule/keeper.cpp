@@ -60,6 +60,11 @@ void Keeper::look(Instant now) {
   on_resume_();
 }
 
+Sleep Keeper::asleep() const {
+  const std::lock_guard lock(mutex_);
+  return asleep_;
+}
+
 void Keeper::run() {
   std::unique_lock lock(mutex_);
   while (running_) {
@@ -88,6 +93,7 @@ void Keeper::run() {
 
 void Keeper::declare_resume_locked(Instant now) {
   const TimePoint ran_until = clock_.last_look();
+  asleep_ += clock_.slept(now);
   clock_.look(now);
   watched_.clear();
   board_.resume({ran_until, now}, resume_grace);

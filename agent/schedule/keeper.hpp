@@ -41,6 +41,9 @@ class Keeper {
   /// neither show old results as stale then nor as fresh. Costs a lock and two comparisons.
   void look(Instant now);
 
+  /// All gaps since the start, added up. Who has looked is told of the last one, too.
+  [[nodiscard]] Sleep asleep() const;
+
  private:
   struct Watched {
     AttemptId attempt;
@@ -57,10 +60,11 @@ class Keeper {
   Thread thread_;
 
   /// Guards everything below; held for microseconds.
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::map<std::uint64_t, Watched> watched_;  // by attempt number
   ClockWatch clock_;
+  Sleep asleep_;
   TimePoint planned_{};
   /// Being late, a reader may declare one resume for each beat of the keeper, or a dead keeper
   /// would turn every question after a pause into a resume. A step of the wall clock is one for

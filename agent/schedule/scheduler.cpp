@@ -37,6 +37,7 @@ class Scheduler::Runner {
         secrets_(std::move(check.secrets)),
         signal_(std::move(check.signal)),
         random_(std::random_device{}()),
+        asleep_(keeper_.asleep()),
         next_(Clock::now() + first_delay(spread)) {}
 
   std::optional<Error> start() {
@@ -62,18 +63,19 @@ class Scheduler::Runner {
   /// False for kinds that nobody calls in to.
   bool signal(Instant now) {
     if (!signal_) return false;
-    last_signal_ = now;
+    last_signal_ = Signal{now, keeper_.asleep()};
     signal_(now);
     run_now();
     return true;
   }
   /// From the runner of the same name that this one follows; before start().
-  void inherit(Instant last_signal) {
-    if (!signal_) return;
-    last_signal_ = last_signal;
-    signal_(last_signal);
+  void inherit(const Runner& predecessor) {
+    if (!signal_ || !predecessor.last_signal_) return;
+    last_signal_ = predecessor.last_signal_;
+    // The sleep since then is news to this probe.
+    asleep_ = last_signal_->asleep;
+    signal_(last_signal_->moment);
   }
-  [[nodiscard]] std::optional<Instant> last_signal() const { return last_signal_; }
   /// What the new config must not show, this check must not either.
   void share_secrets(std::shared_ptr<SecretSet> others) { secrets_->share_with(std::move(others)); }
   /// The thread is at its end: join() returns at once.
@@ -84,6 +86,11 @@ class Scheduler::Runner {
   [[nodiscard]] TimePoint next_attempt() const { return next_; }
 
  private:
+  struct Signal {
+    Instant moment;
+    Sleep asleep;
+  };
+
   Elapsed first_delay(Duration spread) {
     std::uniform_int_distribution<Elapsed::rep> draw(0, Elapsed(spread).count());
     return Elapsed(draw(random_));
@@ -123,7 +130,7 @@ class Scheduler::Runner {
   void attempt() {
     // After a suspend all threads wake together, and this one may run before the keeper does.
     keeper_.look(Instant::now());
-    const bool drop = fresh_.exchange(false);
+    const bool fresh = fresh_.exchange(false);
     const Instant now = Instant::now();
     scheduler_.note_delay(now.mono - next_.load());
     const auto id = board_.begin(*spec_, now);
@@ -132,9 +139,12 @@ class Scheduler::Runner {
       next_ = now.mono + spec_->interval;
       return;
     }
+    // After begin(): a gap that is not in here yet closes the attempt.
+    const Sleep slept = take_sleep();
+    const bool drop = fresh || slept != Sleep{};
     const Deadline deadline(now.mono + spec_->timeout, wake_.get());
     keeper_.watch(*id, now, deadline.end());
-    Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now});
+    Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now, slept});
     keeper_.unwatch(*id);
     keeper_.look(Instant::now());
     const auto ask_again_in = sample.result.ask_again_in;
@@ -151,6 +161,12 @@ class Scheduler::Runner {
     if (ask_again_in) next_ = std::min(next_.load(), Clock::now() + *ask_again_in);
   }
 
+  /// What was slept through since the last attempt, thrown away or not.
+  Sleep take_sleep() {
+    const Sleep now = keeper_.asleep();
+    return now - std::exchange(asleep_, now);
+  }
+
   Scheduler& scheduler_;
   StatusBoard& board_;
   Keeper& keeper_;
@@ -158,8 +174,9 @@ class Scheduler::Runner {
   const std::unique_ptr<Probe> probe_;
   const std::shared_ptr<SecretSet> secrets_;
   const std::function<void(Instant)> signal_;
-  std::optional<Instant> last_signal_;  // guarded by Scheduler::mutex_
+  std::optional<Signal> last_signal_;  // guarded by Scheduler::mutex_
   std::minstd_rand random_;
+  Sleep asleep_;  // what the probe has been told of; the check's thread alone, once it runs
   std::atomic<TimePoint> next_;  // written by the check's thread alone
   Fd wake_;
   Thread thread_;
@@ -190,8 +207,7 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
       if (check.signal) expected_.try_emplace(name);
       starting.push_back(std::make_unique<Runner>(*this, std::move(check), spread));
       // Other settings are no reason to forget that somebody called.
-      const auto last = running != runners_.end() ? running->second->last_signal() : std::nullopt;
-      if (last) starting.back()->inherit(*last);
+      if (running != runners_.end()) starting.back()->inherit(*running->second);
     }
     for (auto& [name, runner] : runners_) {
       if (runner) ending.push_back(std::move(runner));

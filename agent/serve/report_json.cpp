@@ -10,7 +10,7 @@ void write_observed(JsonWriter& json, const CheckState& state) {
   if (const auto& observed = state.last->result.observed) {
     json.number("observedValue", observed->value);
     json.text("observedUnit", observed->unit);
-  } else {
+  } else if (state.spec->kind->measurement == response_time) {
     json.number("observedValue", shown_milliseconds(state.last->duration()));
     json.text("observedUnit", "ms");
   }
@@ -22,7 +22,7 @@ void write_check(JsonWriter& json, const CheckView& check, Instant now) {
   const CheckState& state = check.state;
   const bool observes = state.last && state.last->result.observed;
   const std::string measurement(observes ? state.last->result.observed->measurement
-                                         : "responseTime");
+                                         : spec.kind->measurement);
   json.begin_array(spec.name + ":" + measurement);
   json.begin_object();
   json.text("componentId", spec.name);

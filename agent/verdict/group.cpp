@@ -71,7 +71,8 @@ const KindSpec& group_kind() {
                              .component_type = "component",
                              .doc = "as many of its members as are needed are well",
                              .settings = {},
-                             .metrics = {}};
+                             .metrics = {},
+                             .measurement = "members"};
   return kind;
 }
 

@@ -62,6 +62,8 @@ struct MetricSpec {
   std::string_view owner_label = "check";
 };
 
+inline constexpr std::string_view response_time = "responseTime";
+
 enum class ScopeRule { local, shared, local_on_loopback };
 enum class ImpactRule { critical, degraded, critical_when_local };
 
@@ -76,6 +78,9 @@ struct MadeProbe {
   /// Set by kinds that others call in to (POST /heartbeat/NAME): notes the call. Thread-safe, does
   /// not block; lives at least as long as the probe.
   std::function<void(Instant now)> signal;
+  /// It may stay unknown for ever without a fault (a heartbeat that nobody has to feed): not waited
+  /// for at startup, unless the check itself says so.
+  bool may_stay_unknown = false;
 };
 
 /// One word that stands for settings: `provider = "openai"`. What the check writes itself wins.
@@ -101,6 +106,8 @@ struct KindSpec {
   Duration interval{10'000};
   /// False: an unknown status does not count (heartbeat: a restart must not cry wolf).
   bool counts_while_unknown = true;
+  /// Observation::measurement of its results; the time an attempt took where it observes nothing.
+  std::string_view measurement = response_time;
   /// URL schemes that name this kind in VITALS_CHECK_<NAME>=URL; the setting that takes the URL.
   std::span<const std::string_view> schemes{};
   std::string_view url_setting{};

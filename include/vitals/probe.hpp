@@ -107,6 +107,8 @@ struct Attempt {
   bool drop_connections = false;
   /// Wall clock for certificate dates; monotonic for ages.
   Instant now = Instant::now();
+  /// What of the time since the attempt before was slept through (contract §4.9).
+  Sleep slept{};
 };
 
 /// One configured question. Lives and is used on the one thread of its check; not thread-safe.

@@ -24,6 +24,23 @@ struct Instant {
   static Instant now() { return {Clock::now(), std::chrono::system_clock::now()}; }
 };
 
+/// Time that went by while the Machine was suspended or this process stopped, on both clocks: the
+/// monotonic one may stand still in a suspend.
+struct Sleep {
+  Elapsed mono{};
+  Elapsed wall{};
+
+  Sleep& operator+=(const Sleep& other) {
+    mono += other.mono;
+    wall += other.wall;
+    return *this;
+  }
+  friend Sleep operator-(const Sleep& a, const Sleep& b) {
+    return {a.mono - b.mono, a.wall - b.wall};
+  }
+  friend bool operator==(const Sleep&, const Sleep&) = default;
+};
+
 /// The one limit of an attempt: DNS, connect, TLS, login, question and answer share it.
 ///
 /// Every wait of a probe takes its limit from remaining() and also watches interrupt_fd(): that

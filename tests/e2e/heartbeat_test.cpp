@@ -2,6 +2,7 @@
 // sees them.
 #include <doctest/doctest.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -101,6 +102,40 @@ TEST_CASE("heartbeat: by file, also one from before the start; a restart does no
   CHECK(becomes(restarted, "backup", "pass"));
   CHECK(becomes(restarted, "nightly", "unknown"));
   CHECK(verdict(restarted) == "pass");
+}
+
+TEST_CASE("heartbeat: a suspend makes no call late, by post or by file; the awake time counts on") {
+  const TempDir folder;
+  const auto file = folder.write("done", "");
+  const std::string often = "kind = \"heartbeat\"\nevery = \"6s\"\nimpact = \"critical\"\n";
+  Agent agent("[checks.posted]\n" + often + "[checks.touched]\n" + often + "file = \"" +
+              file.string() + "\"\n");
+  CHECK(post(agent, "posted") == 204);
+  REQUIRE(becomes(agent, "posted", "pass"));
+  REQUIRE(becomes(agent, "touched", "pass"));
+  folder.write("done", "again");
+  CHECK(post(agent, "posted") == 204);
+  agent.process().signal(SIGSTOP);
+  // Nothing to wait for: the time that goes by is what is tested.
+  CHECK_FALSE(eventually([] { return false; }, 9s));
+  agent.process().signal(SIGCONT);
+  for (int i = 0; i < 20; ++i) CHECK(agent.get("/health").status == 200);
+  CHECK(agent.metric("vitals_health_transitions_total", {{"from", "pass"}, {"to", "fail"}}) == 0);
+  REQUIRE(becomes(agent, "posted", "fail"));
+  CHECK(agent.field_of("posted", "reason") == "stale");
+  CHECK(becomes(agent, "touched", "fail"));
+}
+
+TEST_CASE("heartbeat: a critical one that nobody has fed keeps nobody from being ready") {
+  const Agent agent("[checks.hb]\nkind = \"heartbeat\"\nevery = \"1h\"\nimpact = \"critical\"\n");
+  CHECK(eventually([&] { return agent.get("/health/ready").status == 200; }, 30s));
+  CHECK(agent.get("/health/startup").status == 200);
+  CHECK(agent.status_of("hb") == "unknown");
+  const auto checks = [&] { return nlohmann::json::parse(agent.get("/health").body)["checks"]; };
+  CHECK(checks().contains("hb:age"));
+  CHECK(post(agent, "hb") == 204);
+  REQUIRE(becomes(agent, "hb", "pass"));
+  CHECK(checks().contains("hb:age"));
 }
 
 TEST_CASE("heartbeat: a reload keeps the last call, also with another grace") {

@@ -40,7 +40,71 @@ Instant before_now(std::chrono::seconds ago) {
   return moment;
 }
 
+/// As the first attempt after the Machine has slept that long.
+ProbeResult ask_after(const ConfiguredCheck& check, Sleep slept) {
+  return check.probe->run(Attempt{.deadline = Deadline::after(Duration(2'000)), .slept = slept});
+}
+
 TEST_SUITE("heartbeat probe") {
+  TEST_CASE("heartbeat: time that was slept through makes no call late, and no more than that") {
+    const auto check = heartbeat("every = \"1h\"");
+    check.signal(before_now(3h));
+    // Two hours asleep, one awake and a little: late all the same.
+    CHECK(ask_after(check, {2h, 2h}).reason == Reason::stale);
+    const auto result = ask_after(check, {30min, 30min});
+    CHECK(result.outcome == Outcome::pass);
+    CHECK(result.detail == "called 30m00s ago");
+    // Told once, it counts for good.
+    CHECK(test::ask(check).outcome == Outcome::pass);
+    // A call after the sleep is not in the future by it.
+    check.signal(Instant::now());
+    const auto awake = ask_after(check, {8h, 8h});
+    REQUIRE(awake.ask_again_in);
+    CHECK(*awake.ask_again_in <= 1h + 1ms);
+  }
+
+  TEST_CASE("heartbeat: a suspend on the wall clock alone takes nothing off a call's age") {
+    const auto check = heartbeat("every = \"1h\"");
+    check.signal(before_now(2h));
+    CHECK(ask_after(check, {0h, 8h}).reason == Reason::stale);
+  }
+
+  TEST_CASE("heartbeat: time that was slept through is no age of the file either") {
+    const test::TempDir folder;
+    const auto file = folder.write("done", "");
+    const std::string settings = "every = \"1h\"\nfile = \"" + file.string() + "\"";
+    touch(file, 9h);
+    CHECK(ask_after(heartbeat(settings), {0h, 7h}).reason == Reason::stale);
+    // Touched before the suspend, and first seen after it.
+    const auto check = heartbeat(settings);
+    CHECK(ask_after(check, {0h, 8h + 30min}).detail == "called 30m00s ago");
+    CHECK(test::ask(check).outcome == Outcome::pass);
+    // Seen before it: aged on the monotonic clock, which may have gone on.
+    touch(file, 90min);
+    const auto seen = heartbeat(settings);
+    CHECK(test::ask(seen).reason == Reason::stale);
+    CHECK(ask_after(seen, {1h, 1h}).outcome == Outcome::pass);
+  }
+
+  TEST_CASE("heartbeat: time that was slept through is not taken off first_within") {
+    const auto check = heartbeat("every = \"1h\"\nfirst_within = \"5ms\"");
+    REQUIRE(test::eventually([&] { return !test::ask(check).undecided; }));
+    const auto patient = heartbeat("every = \"1h\"\nfirst_within = \"1h\"");
+    const auto waiting = ask_after(patient, {50min, 50min});
+    REQUIRE(waiting.ask_again_in);
+    CHECK(*waiting.ask_again_in > 59min);
+    CHECK(ask_after(check, {1h, 1h}).undecided);
+  }
+
+  TEST_CASE("heartbeat: a critical one is waited for at startup only if it has to come") {
+    const std::string critical = "every = \"1h\"\nimpact = \"critical\"\n";
+    CHECK_FALSE(heartbeat(critical).spec->startup);
+    CHECK(heartbeat(critical + "startup = true").spec->startup);
+    CHECK(heartbeat(critical + "first_within = \"1h\"").spec->startup);
+    CHECK_FALSE(heartbeat(critical + "first_within = \"1h\"\nstartup = false").spec->startup);
+    CHECK_FALSE(heartbeat("every = \"1h\"\nfirst_within = \"1h\"").spec->startup);
+  }
+
   TEST_CASE("heartbeat: until the first call there is nothing to say, however long") {
     const auto check = heartbeat("every = \"1ms\"");
     CHECK(test::eventually([&, end = Clock::now() + 20ms] {

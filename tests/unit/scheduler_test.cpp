@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <functional>
@@ -26,6 +27,7 @@ struct Script {
   std::mutex mutex;
   std::vector<TimePoint> starts;
   std::vector<bool> drops;
+  std::vector<Sleep> slept;
   std::atomic<int> inside{0};
   std::atomic<int> most_inside{0};
 
@@ -43,6 +45,7 @@ class ScriptedProbe : public Probe {
       const std::lock_guard lock(script_.mutex);
       script_.starts.push_back(Clock::now());
       script_.drops.push_back(attempt.drop_connections);
+      script_.slept.push_back(attempt.slept);
     }
     script_.most_inside = std::max<int>(script_.most_inside, ++script_.inside);
     ProbeResult result = script_.answer(attempt);
@@ -127,6 +130,33 @@ TEST_CASE(
   watch.look(test::at(60));
   CHECK_FALSE(watch.gap(test::at(60.5)));
   CHECK(watch.last_look() == test::at(60).mono);
+}
+
+TEST_CASE("clock watch: what was slept through is told on both clocks") {
+  const ClockWatch watch(test::at(10));
+  CHECK(watch.slept({test::at(12).mono, test::at(100).wall}) ==
+        Sleep{Duration(2'000), Duration(90'000)});
+  CHECK(watch.slept({test::at(12).mono, test::at(5).wall}) == Sleep{Duration(2'000), Duration(0)});
+}
+
+TEST_CASE("scheduler: the next attempt after a resume is told once how long the Machine slept") {
+  Script script;
+  Machine machine;
+  machine.run({{quick("c", 20, 10), &script}});
+  REQUIRE(eventually([&] { return script.runs() >= 2; }));
+  Instant after = Instant::now();
+  after.wall += std::chrono::hours(1);
+  machine.keeper.look(after);
+  const auto runs = script.runs();
+  REQUIRE(eventually([&] { return script.runs() >= runs + 5; }));
+  const std::lock_guard lock(script.mutex);
+  CHECK(script.slept.front() == Sleep{});
+  const auto long_ones =
+      std::count_if(script.slept.begin(), script.slept.end(), [](const Sleep& slept) {
+        return slept.wall > std::chrono::minutes(59) && slept.mono < std::chrono::minutes(1);
+      });
+  CHECK(long_ones == 1);
+  CHECK(script.slept.back() == Sleep{});
 }
 
 TEST_CASE("keeper: a reader that comes first notices a step of the wall clock") {
