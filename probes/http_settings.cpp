@@ -89,13 +89,22 @@ std::optional<Matcher> read_matcher(Settings& settings, std::string_view name) {
   return {};
 }
 
-void read_expectations(Settings& settings, HttpSettings& result) {
-  auto ranges = StatusRanges::parse(settings.list("expect_status"));
+void read_statuses(Settings& settings, HttpSettings& result) {
+  const auto statuses = settings.list("expect_status");
+  auto ranges = StatusRanges::parse(statuses);
   if (ranges) {
     result.expect_status = std::move(ranges).value();
-  } else {
-    settings.complain("expect_status", ranges.error().message);
+    return;
   }
+  if (statuses.empty()) settings.complain("expect_status", ranges.error().message);
+  for (const auto& status : statuses) {
+    const auto alone = StatusRanges::parse({status});
+    if (!alone) settings.complain("expect_status", alone.error().message);
+  }
+}
+
+void read_expectations(Settings& settings, HttpSettings& result) {
+  read_statuses(settings, result);
   result.expect_body = read_matcher(settings, "expect_body");
   result.reject_body = read_matcher(settings, "reject_body");
   for (const auto& [name, text] : settings.table("expect_header")) {
@@ -267,7 +276,8 @@ const std::array<SettingSpec, 16> setting_specs{{
     {.name = "expect_json",
      .type = SettingType::table,
      .fallback = "",
-     .doc = "JSON pointer to value or /regex/: { \"/status\" = \"ok\" }"},
+     .doc = "JSON pointer to value or /regex/: { \"/status\" = \"ok\" }",
+     .scalars = true},
     {.name = "follow",
      .type = SettingType::integer,
      .fallback = "0",

@@ -1,9 +1,13 @@
 // Reads Postgres connection strings: which parts matter, which pass through, which are ignored.
 #include "probes/postgres_url.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -352,7 +356,7 @@ std::optional<Error> read_keywords(const Parameters& parameters, Target& target)
   return std::nullopt;
 }
 
-Result<Target> to_target(Parameters parameters) {
+Result<Target> to_target(Parameters parameters, std::string (*default_user)()) {
   translate(parameters);
   if (const auto error = settle_trust(parameters)) return *error;
   Target target;
@@ -361,6 +365,7 @@ Result<Target> to_target(Parameters parameters) {
   if (!servers) return servers.error();
   target.servers = std::move(servers).value();
   target.user = taken(parameters, "user");
+  if (target.user.empty()) target.user = default_user();
   if (target.user.empty()) return Error{"no user; " + std::string(form)};
   target.password = taken(parameters, "password");
   target.database = taken(parameters, "dbname");
@@ -405,14 +410,29 @@ net::Endpoint Server::endpoint() const {
   return endpoint;
 }
 
-Result<Target> parse_url(std::string_view text) {
-  if (const auto rest = after_scheme(text)) return to_target(read_uri(*rest));
+std::string user_in(std::string_view passwd, std::uint32_t uid) {
+  constexpr std::size_t uid_field = 2;
+  for (const auto& line : split(passwd, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields.size() > uid_field && fields[uid_field] == std::to_string(uid)) return fields[0];
+  }
+  return {};
+}
+
+std::string system_user() {
+  std::ifstream file("/etc/passwd", std::ios::binary);
+  const std::string passwd{std::istreambuf_iterator<char>(file), {}};
+  return user_in(passwd, geteuid());
+}
+
+Result<Target> parse_url(std::string_view text, std::string (*default_user)()) {
+  if (const auto rest = after_scheme(text)) return to_target(read_uri(*rest), default_user);
   if (text.find("://") != std::string_view::npos || text.find('=') == std::string_view::npos) {
     return Error{"not a Postgres URL; " + std::string(form)};
   }
   auto parameters = KeyValueReader(text).read();
   if (!parameters) return parameters.error();
-  return to_target(std::move(parameters).value());
+  return to_target(std::move(parameters).value(), default_user);
 }
 
 std::vector<std::string> secrets_of(const Target& target) {

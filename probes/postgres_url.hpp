@@ -38,7 +38,7 @@ struct Server {
 /// A URL understood. Everything libpq would otherwise take from its environment is settled here.
 struct Target {
   std::vector<Server> servers;  // at least one
-  std::string user;             // never empty: the operating system is not asked
+  std::string user;             // never empty: without one in the URL the system's, as libpq does
   std::string password;
   std::string database;  // never empty: the user's name is libpq's default
   SessionAttrs attrs = SessionAttrs::any;
@@ -49,9 +49,18 @@ struct Target {
   std::vector<std::string> ignored;
 };
 
+/// The name that passwd(5) text has for `uid`; empty when it has none.
+[[nodiscard]] std::string user_in(std::string_view passwd, std::uint32_t uid);
+
+/// user_in() of /etc/passwd for the effective uid. Reads the file itself: a static binary has no
+/// NSS.
+[[nodiscard]] std::string system_user();
+
 /// Accepts postgres:// and postgresql:// (also postgresql+driver://) and libpq's key=value form.
-/// The error says what is wrong and the way out; it quotes nothing that may be part of a password.
-[[nodiscard]] Result<Target> parse_url(std::string_view text);
+/// `default_user` is asked when it names no user. The error says what is wrong and the way out; it
+/// quotes nothing that may be part of a password.
+[[nodiscard]] Result<Target> parse_url(std::string_view text,
+                                       std::string (*default_user)() = system_user);
 
 /// What must never be shown of it: passwords, as written in the URL.
 [[nodiscard]] std::vector<std::string> secrets_of(const Target& target);

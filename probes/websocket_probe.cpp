@@ -46,8 +46,7 @@ constexpr std::array<SettingSpec, 5> own_settings{{
      .url = true},
     {.name = "send",
      .type = SettingType::live_text,
-     .doc = "text message to send; without send and expect a ping must be answered",
-     .secret = true},
+     .doc = "text message to send; without send and expect a ping must be answered"},
     {.name = "expect",
      .doc = "substring or /regex/ that a message of the server must have in its first 64 KiB"},
     {.name = "subprotocol", .doc = "Sec-WebSocket-Protocol to ask for; the server must choose it"},
@@ -68,7 +67,8 @@ struct WebsocketSettings {
   Scrub scrub;
 };
 
-/// A server may repeat the token of a message alone: "invalid token …".
+/// What is sent is no secret, but a server may repeat a token in it: "invalid token …". Names have
+/// no digits, long tokens do.
 void hide_words(std::string_view text, const http::SecretSink& add_secret) {
   constexpr std::size_t token_min = 16;
   const auto is_word = [](char c) {
@@ -78,7 +78,8 @@ void hide_words(std::string_view text, const http::SecretSink& add_secret) {
   while (!text.empty()) {
     const auto end = std::find_if_not(text.begin(), text.end(), is_word);
     const auto word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
-    if (word.size() >= token_min) add_secret(word);
+    const bool digits = word.find_first_of("0123456789") != std::string_view::npos;
+    if (word.size() >= token_min && digits) add_secret(word);
     text.remove_prefix(std::min(word.size() + 1, text.size()));
   }
 }

@@ -27,8 +27,19 @@ std::string heading(const Answer& check) {
   text += ", since " + check.text("since") + "\n";
   if (const std::string output = check.text("output"); !output.empty())
     text += "  " + output + "\n";
-  return text + "  " + check.text("kind") + ", " + check.text("impact") + ", " +
-         check.text("scope") + ", " + check.text("target") + "\n";
+  text += "  " + check.text("kind") + ", " + check.text("impact") + ", " + check.text("scope");
+  // Neither a group nor a heartbeat without a file is about one place.
+  const std::string target = check.text("target");
+  return text + (target.empty() ? "" : ", " + target) + "\n";
+}
+
+std::string members(const Answer& group) {
+  if (!group.has("members")) return {};
+  const auto all = group.at("members").children();
+  std::string text = "\nMembers\n  " + group.text("need") + " of " + std::to_string(all.size()) +
+                     " must be well\n";
+  for (const auto& [name, status] : all) text += "  " + name + ": " + status.text() + "\n";
+  return text;
 }
 
 std::string streaks(const Answer& check) {
@@ -95,8 +106,8 @@ std::string detection(const Answer& check) {
 }
 
 std::string account_of(const Answer& check) {
-  return heading(check) + streaks(check) + last_attempt(check) + next_attempt(check) +
-         last_failures(check) + detection(check) +
+  return heading(check) + members(check) + streaks(check) + last_attempt(check) +
+         next_attempt(check) + last_failures(check) + detection(check) +
          section("What Fly makes of it", check, "effects") +
          section("Effective settings", check, "settings");
 }

@@ -323,7 +323,7 @@ ReadCheck CheckReader::read(const Value& value) {
     VITALS_ASSERT(made.probe != nullptr || !input_.mistakes.empty());
   }
   resolve_impact(*spec, table, made);
-  spec->target = secrets->scrub(made.target);
+  spec->target = made.target;
   if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
   if (input_.mistakes.empty()) spec->settings_text = print_settings(*spec, *secrets, value);
   secrets->loaded();

@@ -111,8 +111,7 @@ Result<Text> CheckSettings::to_live_text(const SettingSpec& spec, const Value& w
     return live_file(*path, input_.secrets, input_.read_file);
   }
   const auto text = to_scalar_text(written);
-  const bool text_only = spec.type != SettingType::table;
-  if (!text || (text_only && written.type != Value::Type::text)) {
+  if (!text || (!spec.scalars && written.type != Value::Type::text)) {
     return Error{std::string(text_or_file) + ", not " + std::string(describe(written.type))};
   }
   keep_secret(spec, text.value());

@@ -5,6 +5,7 @@
 #include <array>
 #include <set>
 
+#include "agent/config/print.hpp"
 #include "agent/text/names.hpp"
 #include "agent/verdict/group.hpp"
 
@@ -89,6 +90,7 @@ class GroupReader {
     follow_members(*spec);
     if (scope) spec->scope = *scope;
     spec->fingerprint = fingerprint_of(*spec);
+    spec->settings_text = print_group_settings(*spec);
     return spec;
   }
 

@@ -270,7 +270,6 @@ class Loader {
     for (const auto& check : config.checks) check.secrets->share_with(config.secrets);
     for (auto& check : config.checks) {
       auto spec = std::make_shared<CheckSpec>(*check.spec);
-      spec->target = config.secrets->scrub(spec->target);
       for (auto& [name, value] : spec->labels) {
         value = clean_text(config.secrets->scrub(value), value.size());
       }

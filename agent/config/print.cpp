@@ -60,6 +60,7 @@ std::string key_text(std::string_view key) {
 std::string shown_text(const std::string& text, const SettingSpec& spec, const SecretSet& secrets) {
   // Of a URL people need to see where it leads; its secret parts are known.
   if (spec.url) return redact_url(text);
+  if (spec.type == SettingType::choice) return text;
   if (spec.secret) return text.empty() ? "" : std::string(mask);
   return secrets.scrub(text);
 }
@@ -268,7 +269,6 @@ void print_check(Printer& printer, const CheckSpec& check, const SecretSet& secr
 }
 
 void print_group(Printer& printer, const CheckSpec& group) {
-  printer.table("groups." + group.name);
   std::string members;
   for (const auto& member : group.members) {
     members += (members.empty() ? "" : ", ") + in_quotes(member);
@@ -289,6 +289,12 @@ std::string print_settings(const CheckSpec& spec, const SecretSet& secrets, cons
   return std::move(printer).take();
 }
 
+std::string print_group_settings(const CheckSpec& group) {
+  Printer printer;
+  print_group(printer, group);
+  return std::move(printer).take();
+}
+
 std::string print(const Loaded& loaded) {
   Printer printer;
   const Config& config = loaded.config;
@@ -306,7 +312,10 @@ std::string print(const Loaded& loaded) {
     printer.table("checks." + check.spec->name);
     print_check(printer, *check.spec, *check.secrets, loaded.tables[i]);
   }
-  for (const auto& group : config.groups) print_group(printer, *group);
+  for (const auto& group : config.groups) {
+    printer.table("groups." + group->name);
+    print_group(printer, *group);
+  }
   return "# " + config.source + ", with the defaults in force; secrets read ***\n" +
          std::move(printer).take();
 }

@@ -14,5 +14,7 @@ namespace vitals::config {
 /// every secret. Only for a check without mistakes.
 [[nodiscard]] std::string print_settings(const CheckSpec& spec, const SecretSet& secrets,
                                          const Value& table);
+/// The same of a group, its members among them.
+[[nodiscard]] std::string print_group_settings(const CheckSpec& group);
 
 }  // namespace vitals::config

@@ -7,14 +7,6 @@
 namespace vitals::lint {
 namespace {
 
-bool is_gate(const FlyCheck& check) {
-  constexpr std::array<std::string_view, 4> gates{"/health", "/healthz", "/health/ready",
-                                                  "/readyz"};
-  if (!check.http) return false;
-  return check.http_path.starts_with("/health/check/") ||
-         std::find(gates.begin(), gates.end(), check.http_path) != gates.end();
-}
-
 /// Whether the proxy stops idle Machines of this service; nothing when it is not said.
 std::optional<bool> stops_machines(const Value& service) {
   const Value* value = service.find("auto_stop_machines");
@@ -56,14 +48,15 @@ void agent_service(const Files& files, Findings& findings) {
 
 void gating_scale_to_zero(const Files& files, Findings& findings) {
   for (const FlyService& service : files.fly.services) {
-    if (std::none_of(service.checks.begin(), service.checks.end(), is_gate)) continue;
+    // Fly Proxy knows no path that means less than another: any failing check takes it out.
+    if (service.checks.empty()) continue;
     const auto running = integer_at(*service.table, "min_machines_running");
     const auto stops = stops_machines(*service.table);
     if (running.value_or(0) >= 1 || !stops.value_or(running.has_value())) continue;
     findings.fly.add(
         place_of(*service.table, running ? "min_machines_running" : "auto_stop_machines"),
         service.path,
-        "health gates routing while min_machines_running is 0; a Machine out of rotation has no "
+        "a check gates routing while min_machines_running is 0; a Machine out of rotation has no "
         "load, so autostop stops it and nobody is left to recover; set min_machines_running = 1 or "
         "more");
   }

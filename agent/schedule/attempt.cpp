@@ -62,7 +62,8 @@ Sample run_attempt(const CheckSpec& spec, Probe& probe, const SecretSet& secrets
   for (Measurement& measurement : result.measurements) {
     for (std::string& label : measurement.labels) {
       constexpr std::size_t label_value_max = 64;
-      label = shown(label, secrets, label_value_max);
+      // A role that is also somebody's password is still a role.
+      if (!is_own_word(label)) label = shown(label, secrets, label_value_max);
     }
   }
   return sample;

@@ -95,6 +95,20 @@ void write_spec(JsonWriter& json, const CheckSpec& spec) {
   json.number("stale_after_seconds", std::chrono::duration<double>(spec.stale_after()).count());
 }
 
+/// Of a group alone: what it is made of, and how each of them is.
+void write_members(JsonWriter& json, const Picture& picture, const CheckSpec& group) {
+  if (!group.is_group()) return;
+  json.integer("need", group.need);
+  json.begin_object("members");
+  for (const std::string& name : group.members) {
+    for (std::size_t i = 0; i < picture.snapshot.checks.size(); ++i) {
+      const CheckView member = view_of(picture, i);
+      if (member.name() == name) json.text(name, to_label(member.judgement.status));
+    }
+  }
+  json.end_object();
+}
+
 void write_last_attempt(JsonWriter& json, const Sample& sample) {
   json.begin_object("last_attempt");
   write_result(
@@ -231,6 +245,7 @@ std::string render_check_history(const Snapshot& snapshot, const Judgement& judg
   json.text("check", check.name());
   write_status(json, check, now);
   write_spec(json, check.spec());
+  write_members(json, picture, check.spec());
   if (check.state.last) write_last_attempt(json, *check.state.last);
   if (request.next_attempt) {
     json.text("next_attempt", iso_time(wall_time_of(*request.next_attempt, now)));

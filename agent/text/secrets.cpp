@@ -8,16 +8,18 @@
 #include <tuple>
 #include <utility>
 
+#include <vitals/health.hpp>
+#include <vitals/text.hpp>
+
 #include "agent/text/readings.hpp"
 
 namespace vitals {
 namespace {
 
 constexpr std::string_view mask = "***";
-// Shorter values also occur in harmless words.
-constexpr std::size_t anywhere_min = 4;
+// Shorter values also occur in harmless words: taking them out would leave nothing to read.
+constexpr std::size_t anywhere_min = SecretSet::scrubbed_min;
 bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
-bool is_word(char c) { return is_alnum(c) || c == '_'; }
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -64,7 +66,45 @@ std::string base64_core(std::string_view value, std::size_t offset, std::string_
   return out;
 }
 
+/// What we write ourselves, besides the labels: kinds, schemes, roles and words of protocols.
+constexpr std::array<std::string_view, 54> own_words{
+    "http",       "https",       "http+unix",  "tcp",       "tls",       "postgres",
+    "postgresql", "redis",       "rediss",     "valkey",    "valkeys",   "unix",
+    "websocket",  "ws",          "wss",        "ws+unix",   "dns",       "heartbeat",
+    "process",    "connections", "disk",       "memory",    "group",     "file",
+    "any",        "master",      "replica",    "slave",     "primary",   "standby",
+    "sentinel",   "cluster",     "standalone", "leader",    "localhost", "default",
+    "admin",      "user",        "password",   "vitals",    "health",    "ready",
+    "unhealthy",  "true",        "false",      "none",      "some",      "full",
+    "connection", "certificate", "text/plain", "text/html", "expected",  "application/json"};
+
+template <std::size_t N>
+bool holds(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// "Bearer x" is as secret as x.
+std::string_view without_scheme(std::string_view value) {
+  for (const std::string_view scheme : {"bearer ", "basic ", "token ", "apikey "}) {
+    if (same_ignoring_case(value.substr(0, scheme.size()), scheme)) {
+      return value.substr(scheme.size());
+    }
+  }
+  return value;
+}
+
+bool is_telling(std::string_view value) {
+  const auto core = without_scheme(value);
+  return core.size() >= SecretSet::shared_min && !is_own_word(core);
+}
+
 }  // namespace
+
+bool is_own_word(std::string_view text) {
+  const std::string word = to_lower(text);
+  return holds(own_words, word) || holds(status_labels, word) || holds(impact_labels, word) ||
+         holds(scope_labels, word) || holds(reason_labels, word);
+}
 
 struct SecretSet::Form {
   std::string text;
@@ -76,8 +116,8 @@ namespace {
 /// Everything else that encoders make of a value is read back where it is looked for.
 template <typename Form>
 void add_forms(std::string_view value, std::vector<Form>& forms) {
-  forms.push_back({std::string(value), false});
   if (value.size() < anywhere_min) return;
+  forms.push_back({std::string(value), false});
   for (const auto alphabet : {base64_standard, base64_url}) {
     for (std::size_t offset = 0; offset < 3; ++offset) {
       forms.push_back({base64_core(value, offset, alphabet), true});
@@ -96,12 +136,6 @@ std::pair<std::size_t, std::size_t> widen(std::string_view text, std::size_t beg
   if (end < text.size() && is_base64(text[end])) ++end;
   while (end < text.size() && text[end] == '=') ++end;
   return {begin, end};
-}
-
-bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
-  const bool left = begin > 0 && is_word(text[begin - 1]) && is_word(text[begin]);
-  const bool right = end < text.size() && is_word(text[end]) && is_word(text[end - 1]);
-  return !left && !right;
 }
 
 /// Each stretch that is covered becomes one mask.
@@ -123,14 +157,14 @@ SecretSet::SecretSet(std::size_t later_max) : later_max_(later_max) {}
 SecretSet::~SecretSet() = default;
 
 void SecretSet::add(std::string_view value) {
-  if (value.empty()) return;
+  if (value.size() < scrubbed_min) return;
   std::shared_ptr<SecretSet> others;
   {
     const std::lock_guard lock(mutex_);
     add_locked(value);
     others = others_;
   }
-  if (others) others->add(value);
+  if (others && is_telling(value)) others->add(value);
 }
 
 void SecretSet::add_locked(std::string_view value) {
@@ -146,7 +180,8 @@ void SecretSet::add_locked(std::string_view value) {
   secret.kept = !loaded_;
   add_forms(value, secret.forms);
   const std::string decoded = percent_decode(value);
-  if (decoded != value && !decoded.empty()) add_forms(decoded, secret.forms);
+  if (decoded != value) add_forms(decoded, secret.forms);
+  secret.shared = is_telling(value) && is_telling(decoded);
   std::sort(secret.forms.begin(), secret.forms.end(),
             [](const Form& a, const Form& b) { return a.text < b.text; });
   secret.forms.erase(std::unique(secret.forms.begin(), secret.forms.end(),
@@ -170,7 +205,9 @@ void SecretSet::share_with(std::shared_ptr<SecretSet> others) {
   {
     const std::lock_guard lock(mutex_);
     others_ = pool;
-    for (const auto& secret : secrets_) mine.push_back(secret.value);
+    for (const auto& secret : secrets_) {
+      if (secret.shared) mine.push_back(secret.value);
+    }
   }
   for (const auto& value : mine) pool->add(value);
 }
@@ -189,17 +226,17 @@ void SecretSet::loaded() {
   loaded_ = true;
 }
 
-void SecretSet::mark_locked(std::string_view text, std::size_t begin, Ending ending,
+void SecretSet::mark_locked(std::string_view text, std::size_t begin, const Manner& manner,
                             std::string& covered) const {
-  const MatchRules rules{.may_be_cut = ending == Ending::cut, .cut_min = anywhere_min};
+  const MatchRules rules{.may_be_cut = manner.ending == Ending::cut, .cut_min = anywhere_min};
   for (const auto& secret : secrets_) {
+    if (manner.shared_alone && !secret.shared) continue;
     if (!secret.first_bytes.test(static_cast<unsigned char>(text[begin]))) continue;
     for (const auto& form : secret.forms) {
       if (text[begin] != form.text.front() && !is_escape(text[begin])) continue;
       std::size_t from = begin;
       std::size_t end = match_end(text, begin, form.text, rules);
       if (end == std::string_view::npos) continue;
-      if (end - from < anywhere_min && !stands_alone(text, from, end)) continue;
       if (form.base64) std::tie(from, end) = widen(text, from, end);
       if (covered.empty()) covered.assign(text.size(), '\0');
       std::fill(covered.begin() + static_cast<std::ptrdiff_t>(from),
@@ -209,6 +246,10 @@ void SecretSet::mark_locked(std::string_view text, std::size_t begin, Ending end
 }
 
 std::string SecretSet::scrub(std::string_view text, Ending ending) const {
+  return scrub_in(text, {.ending = ending, .shared_alone = false});
+}
+
+std::string SecretSet::scrub_in(std::string_view text, const Manner& manner) const {
   // Empty until the first find: most texts hold no secret and cost one look at each byte.
   std::string covered;
   std::shared_ptr<const SecretSet> others;
@@ -217,11 +258,12 @@ std::string SecretSet::scrub(std::string_view text, Ending ending) const {
     others = others_;
     for (std::size_t i = 0; i < text.size(); ++i) {
       const auto byte = static_cast<unsigned char>(text[i]);
-      if (first_bytes_.test(byte)) mark_locked(text, i, ending, covered);
+      if (first_bytes_.test(byte)) mark_locked(text, i, manner, covered);
     }
   }
   std::string out = covered.empty() ? std::string(text) : without(text, covered);
-  return others ? others->scrub(out, ending) : out;
+  if (!others) return out;
+  return others->scrub_in(out, {.ending = manner.ending, .shared_alone = true});
 }
 
 }  // namespace vitals

@@ -41,6 +41,8 @@ struct SettingSpec {
   bool secret = false;
   /// Text with a URL in it: --print hides password and query values only.
   bool url = false;
+  /// Table: numbers and booleans stand for their TOML text; else each value must be a string.
+  bool scalars = false;
 };
 
 enum class MetricType { gauge, counter };

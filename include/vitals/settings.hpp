@@ -76,8 +76,8 @@ class Settings {
   [[nodiscard]] virtual std::string choice(std::string_view name) = 0;
   /// One string or an array of strings (integers are accepted as text: `[200, "300-399"]`).
   [[nodiscard]] virtual std::vector<std::string> list(std::string_view name) = 0;
-  /// A table of strings in file order: headers, JSON pointers. Integers and booleans are accepted
-  /// as their TOML text.
+  /// A table of strings in file order: headers, JSON pointers. Numbers and booleans are accepted as
+  /// their TOML text where SettingSpec::scalars says so.
   [[nodiscard]] virtual std::vector<std::pair<std::string, Text>> table(std::string_view name) = 0;
 
   /// Records a mistake at the place of `name` (of the check when it was not written). The message

@@ -237,7 +237,6 @@ void Scene::add_others() {
                            "\nexpect = \"nothing like it\"\n");
   };
   tcp("file", bytes_, quote_file("send", "AUTH " + canaries_.make("sendfile")));
-  tcp("inline", bytes_, quote(canaries_.make("send")));
   tcp("late", late_bytes_, quote_file("late", canaries_.make("sendlate")));
   const std::string password = percent_encoded(canaries_.make("refused"));
   add("refused",

@@ -529,7 +529,7 @@ TEST_SUITE("postgres") {
       return std::string();
     };
     CHECK(complaint("").find("url") != std::string::npos);
-    CHECK(complaint("url = \"postgres://host/db\"").find("no user") != std::string::npos);
+    CHECK(complaint("url = \"postgres://u@/db\"").find("no host") != std::string::npos);
     CHECK(complaint("url = \"postgres://u:p@h/d\"\nwrite_check = \"a.b.c\"").find("write_check") !=
           std::string::npos);
     CHECK(complaint("url = \"postgres://u:p@h/d\"\nquery = \" ;\"").find("query") !=

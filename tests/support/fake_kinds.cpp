@@ -94,7 +94,7 @@ constexpr std::array<SettingSpec, 11> http_settings{{
     {.name = "headers", .type = SettingType::table, .doc = "headers", .secret = true},
     {.name = "bearer", .type = SettingType::live_text, .doc = "token", .secret = true},
     {.name = "expect_status", .type = SettingType::list, .fallback = "200-299", .doc = "codes"},
-    {.name = "expect_json", .type = SettingType::table, .doc = "JSON pointers"},
+    {.name = "expect_json", .type = SettingType::table, .doc = "JSON pointers", .scalars = true},
     {.name = "follow", .type = SettingType::integer, .fallback = "0", .doc = "redirects"},
     {.name = "max_body", .type = SettingType::size, .fallback = "64KiB", .doc = "bytes"},
     {.name = "verify", .type = SettingType::flag, .fallback = "true", .doc = "verify"},

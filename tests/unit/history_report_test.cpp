@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "agent/verdict/group.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/snapshots.hpp"
 
@@ -117,6 +118,25 @@ TEST_SUITE("history report") {
     CHECK(json["checks"].size() == history_overview_max + 1);
     CHECK_FALSE(json["checks"]["c0"].contains("results"));
     CHECK(has(json["note"], "/history?check=NAME"));
+  }
+
+  TEST_CASE("history report: a group shows what it needs, and how each of its members is") {
+    Snapshot snapshot = failing_snapshot();
+    auto group = spec("search");
+    group->kind = &group_kind();
+    group->members = {"db", "app"};
+    group->need = 1;
+    auto state = std::make_shared<CheckState>(*snapshot.checks.front());
+    state->spec = group;
+    snapshot.checks.push_back(state);
+    const Judgement judgement = judge(snapshot, at(present).mono);
+    const auto document = [&](const std::string& name) {
+      return Json::parse(render_check_history(snapshot, judgement, History(), {.check = name}, {}));
+    };
+    CHECK(document("search")["need"] == 1);
+    CHECK(document("search")["members"].dump() == R"({"db":"fail","app":"pass"})");
+    CHECK_FALSE(document("db").contains("members"));
+    CHECK_FALSE(document("db").contains("need"));
   }
 
   TEST_CASE("history report: text from outside is JSON text") {

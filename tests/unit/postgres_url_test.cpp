@@ -134,7 +134,6 @@ TEST_SUITE("postgres") {
              Row{"redis://u:Canary@h", "not a Postgres URL"},
              Row{"Canary=", "no host"},
              Row{"postgres://", "no host"},
-             Row{"postgres://h/d", "no user"},
              Row{"postgres://u:Can/ary@h/d", "%2F"},
              Row{"postgres://u:Canary@h:Canary/d", "port"},
              Row{"postgres://u:Canary@h:0/d", "port"},
@@ -158,6 +157,30 @@ TEST_SUITE("postgres") {
       CHECK(error.find(says) != std::string::npos);
       CHECK(error.find("anary") == std::string::npos);
     }
+  }
+
+  TEST_CASE(
+      "postgres url: without a user it is the system's, as for libpq; of no name is a mistake") {
+    const auto app = [] { return std::string("app"); };
+    const auto nobody = [] { return std::string(); };
+    for (const char* text : {"postgres://h", "postgres://:pw@h/", "host=h password=pw"}) {
+      CAPTURE(text);
+      const auto target = parse_url(text, app);
+      REQUIRE(target.ok());
+      CHECK(target.value().user == "app");
+      CHECK(target.value().database == "app");
+      const auto refused = parse_url(text, nobody);
+      REQUIRE_FALSE(refused.ok());
+      CHECK(refused.error().message.find("no user") != std::string::npos);
+    }
+    CHECK(parse_url("postgres://u@h/d", nobody).value().user == "u");
+    constexpr std::string_view passwd =
+        "root:x:0:0::/root:/bin/sh\n\nbroken:x\napp:x:1000:1000:App:/app:/bin/sh\nlast:x:10:1";
+    CHECK(user_in(passwd, 0) == "root");
+    CHECK(user_in(passwd, 1000) == "app");
+    CHECK(user_in(passwd, 10) == "last");
+    CHECK(user_in(passwd, 100).empty());
+    CHECK(user_in("", 0).empty());
   }
 
   TEST_CASE("postgres url: an unreadable parameter name is not shown") {

@@ -110,6 +110,40 @@ TEST_CASE("config: the environment makes checks of the real kinds, and prints wi
         std::string::npos);
 }
 
+TEST_CASE("config: no password rewrites a target, its own or another's, nor a printed choice") {
+  const test::TempDir dir;
+  const auto file = dir.write("vitals.toml", R"(
+[checks.db]
+kind = "postgres"
+url = "postgres://postgres:postgres@127.0.0.1:1/postgres"
+expect_role = "primary"
+[checks.replica]
+kind = "postgres"
+url = "postgres://app:primary@localhost/app"
+expect_role = "primary"
+[checks.cache]
+kind = "redis"
+url = "redis://:127.0.0.1@redis.internal:6379"
+[checks.line]
+kind = "tcp"
+address = "127.0.0.1:1"
+send = "connections refused\nAUTH hunter2222"
+)");
+  const auto config = load_config(source_with({}, file));
+  REQUIRE(config.ok());
+  std::vector<std::string> targets;
+  for (const auto& check : config.value().checks) targets.push_back(check.spec->target);
+  CHECK(targets == std::vector<std::string>{"postgres://127.0.0.1:1", "postgres://localhost:5432",
+                                            "redis://redis.internal:6379", "tcp://127.0.0.1:1"});
+  const auto& line = config.value().checks.back();
+  CHECK(line.secrets->scrub("postgres, primary: connections refused") ==
+        "postgres, primary: connections refused");
+  CHECK(config.value().checks[1].spec->settings_text.find("expect_role = \"primary\"") !=
+        std::string::npos);
+  CHECK(line.spec->settings_text.find("send = \"connections refused\\nAUTH ***\"") !=
+        std::string::npos);
+}
+
 TEST_CASE("fixture: a check made of a few lines answers, and a wrong one says why") {
   const auto port = test::free_port();
   const auto check = test::make_check("kind = \"tcp\"\naddress = \"127.0.0.1:${P}\"",

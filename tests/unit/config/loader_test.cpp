@@ -190,8 +190,8 @@ TEST_CASE(
       "[checks.plain]\nkind = \"http\"\nurl = \"http://h/\"\n"
       "[checks.full]\nkind = \"http\"\nurl = \"http://${H}/\"\nmethod = \"HEAD\"\nfollow = 3\n"
       "max_body = \"1KiB\"\nverify = false\ncert_warn = \"1d\"\nip = 6\n"
-      "expect_status = [200, \"300-399\"]\nheaders = { B = \"1\", A = 2, C = true }\n"
-      "expect_json = { \"/status\" = \"ok\" }\n",
+      "expect_status = [200, \"300-399\"]\nheaders = { B = \"1\", A = \"2\" }\n"
+      "expect_json = { \"/status\" = \"ok\", \"/n\" = 2, \"/on\" = true }\n",
       {{"H", "example"}});
   CHECK(settings_of(config, "plain") ==
         "method=GET\nfollow=0\nmax_body=65536\nverify=true\ncert_warn=1209600000\nip=any\n"
@@ -199,7 +199,7 @@ TEST_CASE(
   CHECK(settings_of(config, "full") ==
         "method=HEAD\nfollow=3\nmax_body=1024\nverify=false\ncert_warn=86400000\nip=6\n"
         "status=200\nstatus=300-399\nurl=http://example/\nbearer=\nheader B=1\nheader A=2\n"
-        "header C=true\njson /status=ok\n");
+        "json /status=ok\njson /n=2\njson /on=true\n");
 }
 
 TEST_CASE("config: numbers and flags may come out of variables") {

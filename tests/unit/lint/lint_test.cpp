@@ -94,13 +94,13 @@ TEST_CASE("lint: what is right is left alone: every folder in tests/lint/good") 
   }
 }
 
-TEST_CASE("lint: gating needs a Machine only where the verdict gates and autostop stops") {
+TEST_CASE("lint: gating needs a Machine where autostop stops, whatever the path of the check") {
   const auto service = [](const std::string& settings, const std::string& path) {
     return findings("[http_service]\ninternal_port = 1\n" + settings +
                     "\n[[http_service.checks]]\npath = \"" + path + "\"\n");
   };
   for (const auto* path : {"/health", "/healthz", "/health/ready", "/readyz", "/health/check/db",
-                           "/health?fail=any"}) {
+                           "/health?fail=any", "/health/live", "/up", "/"}) {
     CAPTURE(path);
     CHECK(service("auto_stop_machines = true", path) != "");
     CHECK(service("min_machines_running = 0", path) != "");
@@ -108,8 +108,18 @@ TEST_CASE("lint: gating needs a Machine only where the verdict gates and autosto
     CHECK(service("auto_stop_machines = \"off\"\nmin_machines_running = 0", path) == "");
     CHECK(service("", path) == "");
   }
-  CHECK(service("auto_stop_machines = true", "/health/live") == "");
-  CHECK(service("auto_stop_machines = true", "/up") == "");
+  const auto findings_of = [](const std::string& checks, const std::string& settings) {
+    return findings("[[services]]\ninternal_port = 1\nauto_stop_machines = true\n" + settings +
+                    "\n[[services.ports]]\nport = 443\n" + checks);
+  };
+  for (const auto* checks : {"[[services.http_checks]]\npath = \"/up\"\n",
+                             "[[services.tcp_checks]]\ninterval = \"15s\"\n"}) {
+    CAPTURE(checks);
+    CHECK(findings_of(checks, "min_machines_running = 0").find("a check gates") !=
+          std::string::npos);
+    CHECK(findings_of(checks, "min_machines_running = 1") == "");
+  }
+  CHECK(findings_of("[checks.app]\ntype = \"http\"\nport = 1\npath = \"/up\"\n", "") == "");
 }
 
 TEST_CASE("lint: kill_timeout has to hold drain_delay and stop_timeout, to the millisecond") {

@@ -6,7 +6,10 @@
 #include <thread>
 #include <vector>
 
+#include <vitals/health.hpp>
 #include <vitals/secrets.hpp>
+
+#include "probes/registry.hpp"
 
 namespace vitals {
 namespace {
@@ -146,10 +149,50 @@ TEST_CASE("secrets: base64 is masked at every alignment, in both alphabets, with
         std::string::npos);
 }
 
-TEST_CASE("secrets: a very short one is masked only where it stands alone") {
-  CHECK(scrubbed("pw", "spwan pw: 'pw', pw_x, (pw)") == "spwan ***: '***', pw_x, (***)");
-  CHECK(scrubbed("x", "max x=x") == "max ***=***");
-  CHECK(scrubbed("1", "13 of 1") == "13 of ***");
+TEST_CASE("secrets: one of fewer than four bytes shreds no prose") {
+  CHECK(scrubbed("pw", "spwan pw: 'pw', pw_x, (pw)") == "spwan pw: 'pw', pw_x, (pw)");
+  CHECK(scrubbed("127", "127.0.0.1:1 refused") == "127.0.0.1:1 refused");
+  CHECK(scrubbed("%70%77", "pw or %70%77") == "pw or ***");
+  CHECK(scrubbed("four", "four") == "***");
+}
+
+TEST_CASE("secrets: what is short, or a word of ours, masks its own check's texts alone") {
+  const auto pool = std::make_shared<SecretSet>();
+  SecretSet mine;
+  SecretSet other;
+  other.share_with(pool);
+  mine.add("postgres");
+  mine.add("redis");
+  mine.share_with(pool);
+  mine.loaded();
+  for (const auto* value : {"Localhost", "Bearer replica", "Bearer 127", "websocket", "seven77",
+                            "heartbeat", "critical", "connect_timeout", "post%67res"}) {
+    CAPTURE(value);
+    mine.add(value);
+    CHECK(other.scrub(value) == value);
+    CHECK(mine.scrub(value).find("***") != std::string::npos);
+  }
+  CHECK(other.scrub("postgres and redis refused") == "postgres and redis refused");
+  CHECK(mine.scrub("role postgres of redis") == "role *** of ***");
+  // Of what the whole config holds, a server's token, the same is true.
+  pool->add("replica");
+  pool->add("long-enough-token");
+  CHECK(other.scrub("replica long-enough-token") == "replica ***");
+  mine.add("Bearer eight888");
+  CHECK(other.scrub("Bearer eight888") == "***");
+}
+
+TEST_CASE("secrets: every kind, status, impact, scope and reason is a word of our own") {
+  for (const KindSpec* kind : all_kinds()) {
+    CAPTURE(kind->name);
+    CHECK(is_own_word(kind->name));
+  }
+  for (const auto word : reason_labels) CHECK(is_own_word(word));
+  for (const auto* word : {"pass", "critical", "shared", "REPLICA", "master", "primary"}) {
+    CHECK(is_own_word(word));
+  }
+  CHECK_FALSE(is_own_word("hunter22"));
+  CHECK_FALSE(is_own_word(""));
 }
 
 TEST_CASE("secrets: rotating ones push out the longest unused, never those of the config") {
