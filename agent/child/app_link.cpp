@@ -16,6 +16,7 @@ namespace {
 
 /// How often we look whether the app is gone, when nobody is left to tell us.
 constexpr int orphan_poll_ms = 50;
+constexpr int first_state_limit_ms = 200;
 
 std::string_view word_of(AppEnd end) {
   switch (end) {
@@ -94,6 +95,9 @@ AppLink::AppLink(Fd link, StatusBoard& board, Log& log)
 AppLink::~AppLink() { stop(); }
 
 std::optional<Error> AppLink::start() {
+  // On its way since our process began; no answer of ours may come before it.
+  pollfd entry{link_.get(), POLLIN, 0};
+  if (poll(&entry, 1, first_state_limit_ms) == 1) static_cast<void>(read_messages());
   auto started = Thread::start("app link", [this] { run(); });
   if (!started) return started.error();
   thread_ = std::move(started).value();

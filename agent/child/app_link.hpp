@@ -39,6 +39,8 @@ class AppLink {
   AppLink(const AppLink&) = delete;
   AppLink& operator=(const AppLink&) = delete;
 
+  /// Takes the state that the supervisor sent when it started us, then goes on by a thread. Before
+  /// the first answer: an agent that comes back tells the truth from the beginning.
   [[nodiscard]] std::optional<Error> start();
   /// Reads what the supervisor still said, then joins.
   void stop();

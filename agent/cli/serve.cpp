@@ -88,13 +88,13 @@ class Agent {
     apply_settings();
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
     scheduler_.expect_calls(config_.checks);
+    if (app_link_) {
+      if (auto error = app_link_->start()) return error;
+    }
     auto refused =
         server_->start([this](const HttpRequest& request) { return endpoints_.handle(request); },
                        Endpoints::slow_paths());
     if (refused) return refused;
-    if (app_link_) {
-      if (auto error = app_link_->start()) return error;
-    }
     if (herald_) {
       if (auto error = herald_->start()) return error;
     }
