@@ -86,6 +86,13 @@ void tell_ready(int link, const SupervisorSettings& settings) {
   send_message(link, HelperMessage{HelperMessage::Type::ready, 0, settings});
 }
 
+void hand_listener_over(int link, int listener) {
+  HelperMessage message;
+  message.type = HelperMessage::Type::listener;
+  const std::array<int, passed_descriptors> descriptors{listener, listener};
+  send_bytes(link, &message, sizeof message, &descriptors);
+}
+
 AppLink::AppLink(Fd link, StatusBoard& board, Log& log)
     : link_(std::move(link)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),

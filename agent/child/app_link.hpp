@@ -26,6 +26,9 @@ namespace vitals::child {
 /// for it.
 void tell_ready(int link, const SupervisorSettings& settings);
 
+/// Hands our listener to the supervisor, which keeps it for the agent after us.
+void hand_listener_over(int link, int listener);
+
 /// The log lines about what changed. `first`: this agent was just
 /// started and knows nothing of what came before.
 [[nodiscard]] std::vector<LogLine> describe_change(const AppState& before, const AppState& after,

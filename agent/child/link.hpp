@@ -75,6 +75,9 @@ struct HelperMessage {
     restart,
     /// The watchdog has seen the app `pid` pass; a new agent has to know.
     armed,
+    /// The agent listens; its listener comes along and stays with the supervisor, so that clients
+    /// wait while the agent is started again, and nobody takes its port.
+    listener,
     /// There is a front door: start it. Two descriptors come along, its listener and its page, and
     /// stay with the supervisor while agents and doors come and go.
     door,

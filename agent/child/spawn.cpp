@@ -68,15 +68,15 @@ void die_with(pid_t parent) {
 }
 
 /// Nothing of ours nor of our parent's gets into a helper, but these and stderr.
-void keep_only(const std::array<int, 2>& descriptors) {
+void keep_only(const HelperDescriptors& descriptors) {
   if (const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC); nothing >= 0) {
     dup2(nothing, STDIN_FILENO);
     dup2(nothing, STDOUT_FILENO);
   }
   // Beyond their places first: one of them may stand where the other has to go.
   constexpr int first = STDERR_FILENO + 1;
-  constexpr int beyond = first + static_cast<int>(std::tuple_size_v<std::array<int, 2>>);
-  std::array<int, 2> moved{};
+  constexpr int beyond = first + static_cast<int>(std::tuple_size_v<HelperDescriptors>);
+  HelperDescriptors moved{};
   for (std::size_t i = 0; i < moved.size(); ++i) {
     moved[i] = descriptors[i] < 0 ? -1 : fcntl(descriptors[i], F_DUPFD_CLOEXEC, beyond);
   }
@@ -163,12 +163,18 @@ void complain_of_start(const AppStart& start, const char* program) {
   }
 }
 
+Fd inherited_descriptor(int fd) {
+  Fd found(fcntl(fd, F_GETFD) < 0 ? -1 : fd);
+  if (found) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return found;
+}
+
 OwnBinary::OwnBinary() {
   Fd file(open("/proc/self/exe", O_PATH | O_CLOEXEC));
   const auto* const name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
   if (!file && name != nullptr) file.reset(open(name, O_PATH | O_CLOEXEC));
-  // Above the place where a helper's link goes.
-  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, door_page_fd + 1));
+  // Above the places where a helper's descriptors go.
+  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, agent_listener_fd + 1));
 }
 
 void OwnBinary::exec(char* const* argv, char* const* environment) const {

@@ -116,6 +116,7 @@ class Supervisor {
   /// Ours as long as we run: no client is refused while a door is started again, and an agent that
   /// comes back writes on the same page.
   PassedDescriptors door_descriptors_;
+  Fd agent_listener_;
   std::array<char, std::tuple_size_v<decltype(DoorSettings::upstream)>> door_upstream_{};
 
   char* const* const app_argv_;
@@ -253,6 +254,9 @@ void Supervisor::on_message(Helper& helper, const HelperMessage& message,
     case HelperMessage::Type::armed:
       if (message.pid == app_.pid) app_.watchdog_armed = true;
       return;
+    case HelperMessage::Type::listener:
+      agent_listener_ = std::move(passed[0]);
+      return;
     case HelperMessage::Type::door:
       open_door(message.front, passed);
       return;
@@ -330,7 +334,7 @@ void Supervisor::start_helper_now(Helper& helper) {
   // The door has no link: all that it has to know stands on the page.
   const bool is_door = &helper == &door_;
   if (is_door) {
-    const std::array<int, 2> both{door_descriptors_[0].get(), door_descriptors_[1].get()};
+    const HelperDescriptors both{door_descriptors_[0].get(), door_descriptors_[1].get(), -1};
     helper.pid = start_helper(binary_, {helper.words, both, false});
   }
   if (is_door ? helper.pid <= 0 : !start_agent(helper)) {
@@ -344,7 +348,8 @@ void Supervisor::start_helper_now(Helper& helper) {
 bool Supervisor::start_agent(Helper& helper) {
   LinkPair link = make_link();
   if (!link.helper) return false;
-  const std::array<int, 2> descriptors{link.helper.get(), door_descriptors_[1].get()};
+  const HelperDescriptors descriptors{link.helper.get(), door_descriptors_[1].get(),
+                                      agent_listener_.get()};
   helper.pid = start_helper(binary_, {helper.words, descriptors});
   if (helper.pid <= 0) return false;
   helper.link = std::move(link.supervisor);

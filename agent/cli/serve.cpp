@@ -12,6 +12,7 @@
 #include "agent/app_metrics/app_metrics.hpp"
 #include "agent/child/app_link.hpp"
 #include "agent/child/app_readings.hpp"
+#include "agent/child/spawn.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/fleet/fleet.hpp"
 #include "agent/front/hand_over.hpp"
@@ -337,6 +338,7 @@ int serve(const Arguments& arguments) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   Fd link(arguments.link.value_or(-1));
   Fd page(link ? front::inherited_page() : Fd());
+  Fd listener(link ? child::inherited_descriptor(child::agent_listener_fd) : Fd());
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
@@ -344,7 +346,7 @@ int serve(const Arguments& arguments) {
   if (!config) return report_mistakes(config.error());
   ServerLimits limits;
   limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
-  auto server = HttpServer::listen(config.value().server.listen, limits);
+  auto server = HttpServer::listen(config.value().server.listen, limits, std::move(listener));
   if (!server) return complain(server.error().message, exit_failure);
   std::optional<front::Page> door;
   if (link) {
@@ -353,6 +355,7 @@ int serve(const Arguments& arguments) {
     auto taken = front::take_door(config.value(), link.get(), std::move(page));
     if (!taken) return complain(taken.error().message, exit_failure);
     door = std::move(taken).value();
+    child::hand_listener_over(link.get(), server.value()->listener());
     child::tell_ready(link.get(), settings.value());
   }
 

@@ -1,8 +1,6 @@
 // How the agent gives the front door to the supervisor.
 #include "agent/front/hand_over.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 
@@ -28,11 +26,7 @@ std::optional<Error> hand_over(const Config& config, int link, int listener, int
 
 }  // namespace
 
-Fd inherited_page() {
-  Fd fd(fcntl(child::agent_page_fd, F_GETFD) < 0 ? -1 : child::agent_page_fd);
-  if (fd) fcntl(fd.get(), F_SETFD, FD_CLOEXEC);
-  return fd;
-}
+Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
 
 Result<std::optional<Page>> take_door(const Config& config, int link, Fd inherited) {
   if (inherited) {

@@ -20,11 +20,15 @@ struct HttpServer::Impl {
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address,
-                                                       ServerLimits limits) {
-  auto listener = http::open_listener(address);
-  if (!listener) return listener.error();
+                                                       ServerLimits limits, Fd inherited) {
   auto impl = std::make_unique<Impl>();
-  impl->listener = std::move(listener).value();
+  if (auto adopted = http::adopt_listener(address, std::move(inherited))) {
+    impl->listener = std::move(*adopted);
+  } else {
+    auto opened = http::open_listener(address);
+    if (!opened) return opened.error();
+    impl->listener = std::move(opened).value();
+  }
   impl->limits = limits;
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
@@ -53,6 +57,8 @@ void HttpServer::stop(Duration limit) {
   impl_->loop.reset();
   impl_->stats.set_connections(0);
 }
+
+int HttpServer::listener() const { return impl_->listener.fd.get(); }
 
 std::uint16_t HttpServer::port() const { return impl_->listener.port; }
 

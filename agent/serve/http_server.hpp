@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <vitals/fd.hpp>
 #include <vitals/result.hpp>
 #include <vitals/time.hpp>
 
@@ -73,8 +74,9 @@ class HttpServer {
   /// Binds and listens at once (the kernel queues clients), serves from start() on.
   /// `address` is "host:port" or "[::]:port"; port 0 picks one. "[::]" is dual stack and falls back
   /// to 0.0.0.0 without IPv6. The error says which port is in use and the way out.
+  /// An `inherited` listener of that address is used instead.
   static Result<std::unique_ptr<HttpServer>> listen(const std::string& address,
-                                                    ServerLimits limits = {});
+                                                    ServerLimits limits = {}, Fd inherited = Fd());
   ~HttpServer();
 
   /// The error says that the system gives no more threads.
@@ -83,6 +85,8 @@ class HttpServer {
   void stop(Duration limit);
 
   [[nodiscard]] std::uint16_t port() const;
+  /// Before start() alone: to be kept by somebody who outlives us.
+  [[nodiscard]] int listener() const;
   /// Thread-safe.
   [[nodiscard]] HttpStats stats() const;
 

@@ -100,7 +100,39 @@ std::string explain(int error, std::uint16_t port, const std::string& setting) {
   }
 }
 
+bool is_listening(const Fd& fd) {
+  int listening = 0;
+  socklen_t length = sizeof listening;
+  return fd && getsockopt(fd.get(), SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 &&
+         listening != 0;
+}
+
+/// Address and port; 0 in `target` stands for every port, "[::]" for its fallback, too.
+bool is_bound_to(const Fd& fd, const Target& target) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length) != 0) return false;
+  if (target.port != 0 && bound_port(fd) != target.port) return false;
+  const auto* const v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+  if (storage.ss_family == AF_INET && target.any_v6) return v4->sin_addr.s_addr == INADDR_ANY;
+  if (storage.ss_family != target.storage.ss_family) return false;
+  if (storage.ss_family == AF_INET) {
+    const auto* const wanted = reinterpret_cast<const sockaddr_in*>(&target.storage);
+    return v4->sin_addr.s_addr == wanted->sin_addr.s_addr;
+  }
+  const auto* const v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+  const auto* const wanted = reinterpret_cast<const sockaddr_in6*>(&target.storage);
+  return IN6_ARE_ADDR_EQUAL(&v6->sin6_addr, &wanted->sin6_addr);
+}
+
 }  // namespace
+
+std::optional<Listener> adopt_listener(const std::string& address, Fd inherited) {
+  const auto target = parse(address);
+  if (!target || !is_listening(inherited) || !is_bound_to(inherited, *target)) return std::nullopt;
+  const auto port = bound_port(inherited);
+  return Listener{std::move(inherited), port};
+}
 
 Result<Listener> open_listener(const std::string& address, const std::string& setting) {
   const auto target = parse(address);

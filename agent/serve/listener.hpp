@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <vitals/fd.hpp>
@@ -19,5 +20,9 @@ struct Listener {
 /// `setting` is what the error tells people to change.
 [[nodiscard]] Result<Listener> open_listener(const std::string& address,
                                              const std::string& setting = "[server] listen");
+
+/// `inherited` as the listener of `address`, when it is one and bound there (a port of 0 fits every
+/// port); else nothing, and it is closed.
+[[nodiscard]] std::optional<Listener> adopt_listener(const std::string& address, Fd inherited);
 
 }  // namespace vitals::http

@@ -40,6 +40,10 @@ TEST_CASE(
     REQUIRE(victim != 0);
     kill(victim, i % 2 == 0 ? SIGKILL : SIGSEGV);
     const auto begin = SteadyClock::now();
+    REQUIRE(eventually([&] { return kill(victim, 0) != 0; }));
+    // Nobody is refused: who asks now is answered by the next agent.
+    CHECK(agent.get("/health").status == 200);
+    CHECK(SteadyClock::now() - begin < 2s);
     const bool back = eventually([&] {
       const int next = agent_of(supervisor);
       return next != 0 && next != victim && agent.get("/health").status == 200;
