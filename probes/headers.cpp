@@ -25,14 +25,6 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
-bool names_a_secret(std::string_view parameter) {
-  const auto name = to_lower(parameter);
-  constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
-                                                  "sig", "auth",  "code",   "cred"};
-  return std::any_of(words.begin(), words.end(),
-                     [&](auto word) { return name.find(word) != std::string::npos; });
-}
-
 }  // namespace
 
 std::vector<HeaderLine> header_lines(std::string_view head) {
@@ -119,6 +111,14 @@ std::optional<std::string> base64_decode(std::string_view text) {
     }
   }
   return bytes;
+}
+
+bool names_a_secret(std::string_view name) {
+  const auto lower = to_lower(name);
+  constexpr std::array<std::string_view, 8> words{"key", "token", "secret", "pass",
+                                                  "sig", "auth",  "code",   "cred"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](auto word) { return lower.find(word) != std::string::npos; });
 }
 
 void hide_url_secrets(std::string_view url, const SecretSink& add_secret) {

@@ -33,6 +33,9 @@ struct HeaderLine {
 /// Nothing when it is not base64.
 [[nodiscard]] std::optional<std::string> base64_decode(std::string_view text);
 
+/// Whether a parameter, field or header of that name usually has a secret for its value: "api_key".
+[[nodiscard]] bool names_a_secret(std::string_view name);
+
 /// What takes a secret: Settings::secret_sink().
 using SecretSink = std::function<void(std::string_view value)>;
 /// The parts of what is sent that must never come back out: the password and the query values of a

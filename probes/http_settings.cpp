@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "probes/providers.hpp"
+#include "probes/sent_text.hpp"
 
 namespace vitals::http {
 namespace {
@@ -338,6 +339,7 @@ HttpSettings read_http_settings(Settings& settings) {
   read_headers(settings, result);
   result.has_body = settings.has("body");
   result.body = settings.live_text("body");
+  if (const auto body = result.body.read()) hide_sent(body.value(), result.add_secret);
   if (result.has_body && result.method == "HEAD") {
     settings.complain("body", "HEAD has no body; write method = \"POST\"");
   }
@@ -373,6 +375,7 @@ Result<LiveRequest> read_live(const HttpSettings& settings) {
   if (settings.has_body) {
     auto body = settings.body.read();
     if (!body) return body.error();
+    hide_sent(body.value(), settings.add_secret);
     request.body = std::move(body).value();
   }
   const auto set = live_headers(settings, request.target);

@@ -10,6 +10,7 @@
 #include "probes/postgres_connection.hpp"
 #include "probes/postgres_depth.hpp"
 #include "probes/postgres_url.hpp"
+#include "probes/sent_text.hpp"
 
 namespace vitals {
 namespace postgres {
@@ -390,6 +391,8 @@ Options read_options(Settings& settings) {
   options.url = settings.live_text("url");
   options.secret = settings.secret_sink();
   options.query = settings.text("query");
+  // The server quotes what it does not understand.
+  hide_parts(options.query, options.secret);
   if (options.query.find_first_not_of(" \t\r\n;") == std::string::npos) {
     settings.complain("query", "empty; leave it out for SELECT 1");
   }

@@ -2,7 +2,6 @@
 // smallest probe: copy it to start another.
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "probes/net.hpp"
 #include "probes/regex.hpp"
+#include "probes/sent_text.hpp"
 #include "probes/stream.hpp"
 #include "probes/tls.hpp"
 
@@ -31,41 +31,21 @@ const std::array<SettingSpec, 4> own_settings{{
      .required = true},
     {.name = "send",
      .type = SettingType::live_text,
-     .doc = "text to send when connected (and after the TLS handshake)"},
+     .doc = "text to send when connected (and after the TLS handshake)",
+     .secret = true,
+     .harmless = is_harmless},
     {.name = "expect",
      .doc = "substring or /regex/ the answer must contain within its first 64 KiB"},
     {.name = "tls", .type = SettingType::flag, .fallback = "false", .doc = "speak TLS"},
 }};
 
 struct TcpSettings {
-  std::function<void(std::string_view)> add_secret;
+  http::SecretSink add_secret;
   Scrub scrub;
   net::Endpoint endpoint;
   std::optional<Text> send;
   std::optional<Matcher> expect;
 };
-
-/// What is sent is no secret, but the password of a login line is, which a peer may quote; and of a
-/// text that is one, for it came from a file, so is each line.
-void hide_lines(std::string_view text, const TcpSettings& settings) {
-  const auto& add_secret = settings.add_secret;
-  const bool secret = settings.scrub(text, SecretSet::Ending::whole) != text;
-  constexpr std::string_view blanks = " \t\r\n";
-  constexpr std::array<std::string_view, 3> logins{"AUTH", "PASS", "LOGIN"};
-  while (!text.empty()) {
-    auto line = text.substr(0, text.find_first_of("\r\n"));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (secret) add_secret(line);
-    const auto command = line.substr(0, line.find_first_of(blanks));
-    if (std::find(logins.begin(), logins.end(), command) == logins.end()) continue;
-    while (!line.empty()) {
-      line.remove_prefix(std::min(line.find_first_of(blanks), line.size()));
-      line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
-      add_secret(line);
-      add_secret(line.substr(0, line.find_first_of(blanks)));
-    }
-  }
-}
 
 std::string quoted(const std::string& text) { return '"' + text.substr(0, 80) + '"'; }
 
@@ -173,7 +153,7 @@ class TcpProbe : public Probe {
     if (settings_.send) {
       const auto text = settings_.send->read();
       if (!text) return internal_error("send: " + text.error().message);
-      hide_lines(text.value(), settings_);
+      hide_sent(text.value(), settings_.add_secret);
       const auto failure = net::write_all(stream, text.value(), deadline);
       phases.set(Phase::request, Clock::now() - begin);
       if (failure) return net::to_result(*failure);
@@ -225,7 +205,7 @@ std::optional<TcpSettings> read_settings(Settings& settings) {
   if (settings.has("send")) {
     read.send = settings.live_text("send");
     // While the config loads, so that these are never dropped.
-    if (const auto text = read.send->read()) hide_lines(text.value(), read);
+    if (const auto text = read.send->read()) hide_sent(text.value(), read.add_secret);
   }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));

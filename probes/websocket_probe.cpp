@@ -15,6 +15,7 @@
 #include "probes/headers.hpp"
 #include "probes/net.hpp"
 #include "probes/regex.hpp"
+#include "probes/sent_text.hpp"
 #include "probes/stream.hpp"
 #include "probes/tls.hpp"
 #include "probes/web_target.hpp"
@@ -46,7 +47,9 @@ constexpr std::array<SettingSpec, 5> own_settings{{
      .url = true},
     {.name = "send",
      .type = SettingType::live_text,
-     .doc = "text message to send; without send and expect a ping must be answered"},
+     .doc = "text message to send; without send and expect a ping must be answered",
+     .secret = true,
+     .harmless = is_harmless},
     {.name = "expect",
      .doc = "substring or /regex/ that a message of the server must have in its first 64 KiB"},
     {.name = "subprotocol", .doc = "Sec-WebSocket-Protocol to ask for; the server must choose it"},
@@ -66,23 +69,6 @@ struct WebsocketSettings {
   http::SecretSink add_secret;
   Scrub scrub;
 };
-
-/// What is sent is no secret, but a server may repeat a token in it: "invalid token …". Names have
-/// no digits, long tokens do.
-void hide_words(std::string_view text, const http::SecretSink& add_secret) {
-  constexpr std::size_t token_min = 16;
-  const auto is_word = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("-._~+/=").find(c) != std::string_view::npos;
-  };
-  while (!text.empty()) {
-    const auto end = std::find_if_not(text.begin(), text.end(), is_word);
-    const auto word = text.substr(0, static_cast<std::size_t>(end - text.begin()));
-    const bool digits = word.find_first_of("0123456789") != std::string_view::npos;
-    if (word.size() >= token_min && digits) add_secret(word);
-    text.remove_prefix(std::min(word.size() + 1, text.size()));
-  }
-}
 
 template <std::size_t size>
 std::array<unsigned char, size> random_bytes() {
@@ -340,7 +326,7 @@ class WebsocketProbe final : public Probe {
     if (settings_.send) {
       auto read = settings_.send->read();
       if (!read) return internal_error("send: " + read.error().message);
-      hide_words(read.value(), settings_.add_secret);
+      hide_sent(read.value(), settings_.add_secret);
       text = std::move(read).value();
     }
     PhaseTimes phases;
@@ -410,7 +396,7 @@ WebsocketSettings read_settings(Settings& settings) {
   if (settings.has("send")) {
     read.send = settings.live_text("send");
     // While the config loads, so that these are never dropped.
-    if (const auto text = read.send->read()) hide_words(text.value(), read.add_secret);
+    if (const auto text = read.send->read()) hide_sent(text.value(), read.add_secret);
   }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));
@@ -418,6 +404,8 @@ WebsocketSettings read_settings(Settings& settings) {
     if (!matcher) settings.complain("expect", matcher.error().message);
   }
   read.subprotocol = settings.text("subprotocol");
+  // Browsers can't set headers, so some servers take a token for a subprotocol.
+  hide_parts(read.subprotocol, read.add_secret);
   if (settings.has("subprotocol") && !http::is_token(read.subprotocol)) {
     settings.complain("subprotocol", "one name without blanks and commas, such as \"graphql-ws\"");
   }

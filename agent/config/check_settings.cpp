@@ -90,7 +90,7 @@ std::optional<T> CheckSettings::read(const SettingSpec& spec,
 }
 
 void CheckSettings::keep_secret(const SettingSpec& spec, std::string_view value) {
-  if (spec.secret) input_.secrets->add(value);
+  if (is_secret(spec, value)) input_.secrets->add(value);
   if (!spec.url) return;
   for (const auto& password : url_passwords(value)) input_.secrets->add(password);
 }

@@ -61,7 +61,7 @@ std::string shown_text(const std::string& text, const SettingSpec& spec, const S
   // Of a URL people need to see where it leads; its secret parts are known.
   if (spec.url) return redact_url(text);
   if (spec.type == SettingType::choice) return text;
-  if (spec.secret) return text.empty() ? "" : std::string(mask);
+  if (spec.secret) return is_secret(spec, text) ? std::string(mask) : text;
   return secrets.scrub(text);
 }
 

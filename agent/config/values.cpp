@@ -203,6 +203,11 @@ std::optional<std::string> file_path(const Value& value) {
   return file.text;
 }
 
+bool is_secret(const SettingSpec& spec, std::string_view value) {
+  const bool excepted = spec.harmless != nullptr && spec.harmless(value);
+  return spec.secret && !value.empty() && !excepted;
+}
+
 bool is_broken(const Value& value) {
   return value.broken || std::any_of(value.children.begin(), value.children.end(), is_broken);
 }

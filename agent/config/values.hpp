@@ -35,6 +35,9 @@ namespace vitals::config {
 /// The path of `{ file = "/path" }`; nothing when `value` is no such table.
 [[nodiscard]] std::optional<std::string> file_path(const Value& value);
 
+/// Whether `value` of that setting must never be shown.
+[[nodiscard]] bool is_secret(const SettingSpec& spec, std::string_view value);
+
 /// True when an expansion inside of it failed: a mistake that is recorded already.
 [[nodiscard]] bool is_broken(const Value& value);
 

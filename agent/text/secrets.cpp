@@ -93,9 +93,18 @@ std::string_view without_scheme(std::string_view value) {
   return value;
 }
 
+bool is_own_words(std::string_view text) {
+  while (!text.empty()) {
+    const auto word = text.substr(0, text.find(' '));
+    if (!word.empty() && !is_own_word(word)) return false;
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+  }
+  return true;
+}
+
 bool is_telling(std::string_view value) {
   const auto core = without_scheme(value);
-  return core.size() >= SecretSet::shared_min && !is_own_word(core);
+  return core.size() >= SecretSet::shared_min && !is_own_words(core);
 }
 
 }  // namespace

@@ -36,6 +36,8 @@ struct CheckSpec {
   /// no probe: its status follows from theirs.
   std::vector<std::string> members;
   int need = 0;
+  /// MadeProbe::silence_max.
+  std::optional<Duration> silence_max;
   /// Everything the user wrote about it and the defaults in force, as canonical text: two specs
   /// with equal fingerprints are the same check, and keep state over a reload. Holds secrets;
   /// never shown.
@@ -48,6 +50,7 @@ struct CheckSpec {
   [[nodiscard]] Duration stale_after() const { return 3 * interval + timeout; }
   /// From the moment a dependency dies to status fail, at worst (contract §4).
   [[nodiscard]] Duration worst_case_detection() const {
+    if (silence_max) return *silence_max;
     return interval +
            Duration(static_cast<Duration::rep>(static_cast<double>(interval.count()) * jitter)) +
            timeout + (fall - 1) * std::max(retry_interval, timeout);

@@ -39,6 +39,8 @@ struct SettingSpec {
   std::string_view choices{};
   /// The value, or each value of the table, is a secret: `***` in --print, scrubbed everywhere.
   bool secret = false;
+  /// Of a secret setting: whether a value, as an exception, is none ("PING").
+  bool (*harmless)(std::string_view value) = nullptr;
   /// Text with a URL in it: --print hides password and query values only.
   bool url = false;
   /// Table: numbers and booleans stand for their TOML text; else each value must be a string.
@@ -83,6 +85,9 @@ struct MadeProbe {
   /// It may stay unknown for ever without a fault (a heartbeat that nobody has to feed): not waited
   /// for at startup, unless the check itself says so.
   bool may_stay_unknown = false;
+  /// Of kinds that know when somebody else last gave a sign of life: how long after it they fail,
+  /// at worst, whatever the interval, the timeout and `fall` are.
+  std::optional<Duration> silence_max;
 };
 
 /// One word that stands for settings: `provider = "openai"`. What the check writes itself wins.

@@ -73,6 +73,8 @@ class Scene {
   void add_proxies();
   void add_redis();
   void add_postgres();
+  void add_sends();
+  void add_websockets();
   void add_others();
   [[nodiscard]] std::string quote_file(const std::string& name, const std::string& content) const;
   /// `${NAME}` with that value.
@@ -89,6 +91,7 @@ class Scene {
   ScriptedServer rediss_{echo_redis(true),
                          {.certificate = certificate_.certificate, .key = certificate_.key}};
   ScriptedServer postgres_{echo_postgres()};
+  ScriptedServer websocket_{echo_websocket()};
   ScriptedServer bytes_{echo_bytes("you sent ")};
   ScriptedServer late_bytes_{echo_bytes(std::string(70, '.'))};
   RefusingPort refusing_;
@@ -224,20 +227,56 @@ void Scene::add_postgres() {
         "\"" +
             variable("DATABASE_URL", "postgres://u:" + canary("pgvar") + server + "raw" + plain) +
             "\"");
+  check("query",
+        quote("postgres://u:" + canary("pgwithquery") + server + "later-raw" + plain) +
+            "\nquery = " +
+            quote("SELECT 1 FROM users WHERE token = '" + canaries_.make_tame("pgquery") + "'"));
   check("refused",
         quote("postgres://u:" + canary("pgrefused") +
               "@127.0.0.1:" + std::to_string(refusing_.port()) + "/d" + plain),
         false);
 }
 
-void Scene::add_others() {
+void Scene::add_sends() {
   const auto tcp = [&](const std::string& name, const ScriptedServer& server,
-                       const std::string& send) {
-    add("tcp-" + name, "kind = \"tcp\"\naddress = \"" + at(server) + "\"\nsend = " + send +
-                           "\nexpect = \"nothing like it\"\n");
+                       const std::string& send, bool echoes = true) {
+    add("tcp-" + name,
+        "kind = \"tcp\"\naddress = \"" + at(server) + "\"\nsend = " + send +
+            "\nexpect = \"nothing like it\"\n",
+        echoes);
   };
   tcp("file", bytes_, quote_file("send", "AUTH " + canaries_.make("sendfile")));
   tcp("late", late_bytes_, quote_file("late", canaries_.make("sendlate")));
+  tcp("inline", bytes_, quote(canaries_.make("send")));
+  tcp("login", bytes_, quote("AUTH bob " + canaries_.make("sendlogin") + "\n"));
+  tcp("lines", bytes_, quote("HELLO\n" + canaries_.make("sendlines") + "\nQUIT\n"));
+  tcp("plain", bytes_, "\"PING\\r\\n\"", false);
+}
+
+void Scene::add_websockets() {
+  const auto canary = [&](const std::string& place) { return canaries_.make(place); };
+  const auto check = [&](const std::string& name, const std::string& url, const std::string& more) {
+    add("ws-" + name, "kind = \"websocket\"\nurl = " + quote("ws://" + url) + "\n" + more + "\n");
+  };
+  const std::string refused = at(http_) + "/echo/status/";
+  check("userinfo", "user:" + percent_encoded(canary("wsuser")) + "@" + refused + "authorization",
+        "");
+  check("query", refused + "query?key=" + percent_encoded(canary("wsquery")), "");
+  check("header", refused + "x-api-key",
+        "headers = { X-Api-Key = " + quote(canary("wsheader")) + " }");
+  check("hfile", refused + "x-api-key",
+        "headers = { X-Api-Key = " + quote_file("wsheader", canary("wshfile")) + " }");
+  check("protocol", refused + "sec-websocket-protocol",
+        "subprotocol = " + quote("token." + canaries_.make_tame("wsprotocol12345")));
+  const auto send = [&](const std::string& name, const std::string& text) {
+    check(name, at(websocket_), "send = " + text + "\nexpect = \"nothing like it\"");
+  };
+  send("send", quote(canary("wssend")));
+  send("sfile", quote_file("wssend", canary("wssendfile")));
+  send("token", quote("{\"token\":\"" + json_escaped(canary("wstoken")) + "\"}"));
+}
+
+void Scene::add_others() {
   const std::string password = percent_encoded(canaries_.make("refused"));
   add("refused",
       "kind = \"http\"\nurl = " +
@@ -256,6 +295,8 @@ Scene::Scene() {
   add_proxies();
   add_redis();
   add_postgres();
+  add_sends();
+  add_websockets();
   add_others();
 }
 
@@ -447,6 +488,8 @@ TEST_CASE("canary: validate and check say no secret") {
   CHECK(printed.output.find("?a=***&key=***&b=***") != std::string::npos);
   CHECK(printed.output.find("bearer = \"***\"") != std::string::npos);
   CHECK(printed.output.find("token = \"***\"") != std::string::npos);
+  CHECK(printed.output.find("send = \"***\"") != std::string::npos);
+  CHECK(printed.output.find("send = \"PING") != std::string::npos);
   said.emplace_back("validate --print", printed.output);
   for (const char* format : {"json", "text"}) {
     const Finished checked = vitals({"check", "--config", config, "--format", format}, environment,

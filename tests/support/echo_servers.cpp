@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "tests/support/canary.hpp"
+#include "tests/support/websocket_peer.hpp"
 
 namespace vitals::test {
 namespace {
@@ -287,6 +288,15 @@ ScriptedServer::Script echo_postgres() {
     while (!reader.next(1).empty()) {
       connection.send(refusal("ERROR", "42501", "nothing for " + said) + message('Z', "I"));
     }
+  };
+}
+
+ScriptedServer::Script echo_websocket() {
+  return [](ScriptedConnection& connection) {
+    WebsocketPeer peer(connection);
+    if (!peer.upgrade()) return;
+    peer.send(ws_text, "you sent " + peer.read().payload);
+    peer.send(ws_close, close_with(1000));
   };
 }
 

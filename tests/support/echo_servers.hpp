@@ -30,6 +30,8 @@ ScriptedServer::Script echo_redis(bool tls = false);
 /// Postgres, asking for a clear-text password. The database's name is the form; "later-<form>" lets
 /// it log in and refuses every query.
 ScriptedServer::Script echo_postgres();
+/// Upgrades to a WebSocket, says the first message again, and closes.
+ScriptedServer::Script echo_websocket();
 /// Sends `before` and what it received.
 ScriptedServer::Script echo_bytes(std::string before);
 

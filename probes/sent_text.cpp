@@ -1,0 +1,162 @@
+// Finds passwords and tokens in commands, messages and bodies that people configure.
+#include "probes/sent_text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include <vitals/text.hpp>
+
+namespace vitals {
+namespace {
+
+constexpr std::string_view blanks = " \t\r\n";
+
+/// Nobody's password on purpose. A closed list: what is not known is hidden.
+constexpr std::array<std::string_view, 60> protocol_words{
+    "get",       "head",   "options", "/",        "http/1.0",   "http/1.1", "host",  "localhost",
+    "127.0.0.1", "accept", "*/*",     "close",    "connection", "ping",     "pong",  "*1",
+    "$4",        "quit",   "exit",    "noop",     "help",       "stat",     "stats", "status",
+    "version",   "info",   "ruok",    "mntr",     "srvr",       "time",     "echo",  "hello",
+    "helo",      "ehlo",   "lhlo",    "starttls", "capability", "logout",   "type",  "event",
+    "op",        "action", "method",  "cmd",      "command",    "message",  "data",  "id",
+    "jsonrpc",   "2.0",    "params",  "1",        "health",     "healthz",  "ready", "alive",
+    "heartbeat", "test",   "hi",      "vitals"};
+
+/// The first word of `text`, taken off its front; empty when there is none left.
+std::string_view take_word(std::string_view& text, std::string_view separators) {
+  text.remove_prefix(std::min(text.find_first_not_of(separators), text.size()));
+  const auto word = text.substr(0, text.find_first_of(separators));
+  text.remove_prefix(word.size());
+  return word;
+}
+
+std::string_view take_line(std::string_view& text) {
+  const auto line = text.substr(0, text.find_first_of("\r\n"));
+  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  return line;
+}
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = std::min(text.find_first_not_of(blanks), text.size());
+  text.remove_prefix(first);
+  return text.substr(0, text.find_last_not_of(blanks) + 1);
+}
+
+bool is_login(std::string_view word) {
+  constexpr std::array<std::string_view, 3> commands{"AUTH", "PASS", "LOGIN"};
+  return std::any_of(commands.begin(), commands.end(),
+                     [&](auto command) { return same_ignoring_case(command, word); });
+}
+
+/// "AUTH name password", with a tag before it as IMAP has one: every argument, and every rest.
+void hide_login(std::string_view line, const http::SecretSink& add_secret) {
+  const auto first = take_word(line, blanks);
+  if (!is_login(first) && !is_login(take_word(line, blanks))) return;
+  while (!trimmed(line).empty()) {
+    add_secret(trimmed(line));
+    add_secret(take_word(line, blanks));
+  }
+}
+
+bool is_name_byte(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+         c == '-';
+}
+
+/// Letters, digits and what tokens have between them (RFC 7235 token68).
+bool is_token_byte(char c) {
+  return is_name_byte(c) || std::string_view(".~+/=").find(c) != std::string_view::npos;
+}
+
+std::string without_backslashes(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) ++i;
+    out += text[i];
+  }
+  return out;
+}
+
+/// `rest` begins after the opening quote.
+void hide_quoted(std::string_view rest, char quote, const http::SecretSink& add_secret) {
+  std::size_t end = 0;
+  while (end < rest.size() && rest[end] != quote) end += rest[end] == '\\' ? 2 : 1;
+  const auto value = rest.substr(0, end);
+  add_secret(value);
+  if (value.find('\\') != std::string_view::npos) add_secret(without_backslashes(value));
+}
+
+/// What is assigned to a name that `rest` follows: `": "x"`, `=x&`, ` = 'x'`.
+void hide_value(std::string_view rest, const http::SecretSink& add_secret) {
+  constexpr std::string_view quotes = "\"'`";
+  if (!rest.empty() && quotes.find(rest.front()) != std::string_view::npos) rest.remove_prefix(1);
+  rest = rest.substr(std::min(rest.find_first_not_of(blanks), rest.size()));
+  if (rest.empty() || (rest.front() != ':' && rest.front() != '=')) return;
+  rest.remove_prefix(1);
+  rest = rest.substr(std::min(rest.find_first_not_of(blanks), rest.size()));
+  if (rest.empty()) return;
+  if (quotes.find(rest.front()) != std::string_view::npos) {
+    return hide_quoted(rest.substr(1), rest.front(), add_secret);
+  }
+  add_secret(rest.substr(0, rest.find_first_of(" \t\r\n&;,})]\"'")));
+}
+
+void hide_named(std::string_view line, const http::SecretSink& add_secret) {
+  for (std::size_t begin = 0; begin < line.size();) {
+    std::size_t end = begin;
+    while (end < line.size() && is_name_byte(line[end])) ++end;
+    if (end > begin && http::names_a_secret(line.substr(begin, end - begin))) {
+      hide_value(line.substr(end), add_secret);
+    }
+    begin = end + 1;
+  }
+}
+
+/// Names have no digits, long tokens do.
+void hide_tokens(std::string_view line, const http::SecretSink& add_secret) {
+  constexpr std::size_t token_min = 16;
+  while (!line.empty()) {
+    const auto end = std::find_if_not(line.begin(), line.end(), is_token_byte);
+    const auto word = line.substr(0, static_cast<std::size_t>(end - line.begin()));
+    const bool digits = word.find_first_of("0123456789") != std::string_view::npos;
+    if (word.size() >= token_min && digits) add_secret(word);
+    line.remove_prefix(std::min(word.size() + 1, line.size()));
+  }
+}
+
+}  // namespace
+
+bool is_harmless(std::string_view text) {
+  constexpr std::string_view separators = " \t\r\n{}[]\",:";
+  while (true) {
+    const auto word = take_word(text, separators);
+    if (word.empty()) return true;
+    const bool known = std::any_of(protocol_words.begin(), protocol_words.end(),
+                                   [&](auto each) { return same_ignoring_case(each, word); });
+    if (!known) return false;
+  }
+}
+
+void hide_parts(std::string_view text, const http::SecretSink& add_secret) {
+  for (const auto& header : http::header_lines(text)) {
+    http::hide_header_parts(header.name, header.value, add_secret);
+    if (http::names_a_secret(header.name)) add_secret(header.value);
+  }
+  while (!text.empty()) {
+    const auto line = take_line(text);
+    hide_login(line, add_secret);
+    hide_named(line, add_secret);
+    hide_tokens(line, add_secret);
+  }
+}
+
+void hide_sent(std::string_view text, const http::SecretSink& add_secret) {
+  hide_parts(text, add_secret);
+  while (!text.empty()) {
+    const auto line = trimmed(take_line(text));
+    if (!is_harmless(line)) add_secret(line);
+  }
+}
+
+}  // namespace vitals

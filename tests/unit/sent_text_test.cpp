@@ -1,0 +1,84 @@
+// Which parts of what a check sends must never come back out.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "probes/sent_text.hpp"
+
+namespace vitals {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+Strings hidden_in(const std::string& text,
+                  void (*hide)(std::string_view, const http::SecretSink&)) {
+  Strings found;
+  hide(text, [&](std::string_view value) { found.emplace_back(value); });
+  return found;
+}
+
+bool hides(const std::string& text, const std::string& secret) {
+  const auto found = hidden_in(text, hide_parts);
+  return std::find(found.begin(), found.end(), secret) != found.end();
+}
+
+TEST_CASE("sent: only texts made of well-known protocol words are harmless") {
+  for (const char* text :
+       {"PING\r\n", "ping", "GET / HTTP/1.0\r\n\r\n", "{\"type\": \"ping\"}",
+        "*1\r\n$4\r\nPING\r\n", "{\"jsonrpc\":\"2.0\",\"method\":\"ping\",\"id\":1}", "ruok",
+        "EHLO localhost\r\n", "", "\n"}) {
+    CAPTURE(text);
+    CHECK(is_harmless(text));
+    CHECK(hidden_in(text, hide_sent).empty());
+  }
+  for (const char* text :
+       {"hunter2", "s3cr3t\r\n", "PING hunter", "AUTH", "abc", "12345", "GET /health HTTP/1.0",
+        "{\"type\":\"auth\",\"token\":\"x\"}", "!", "\x01\x02", "p\xC3\xA4ss"}) {
+    CAPTURE(text);
+    CHECK(!is_harmless(text));
+  }
+}
+
+TEST_CASE("sent: each line that is not harmless is hidden, without the blanks around it") {
+  CHECK(hidden_in("admin\r\n hunter2 \r\nQUIT\r\n", hide_sent) == Strings{"admin", "hunter2"});
+  CHECK(hidden_in("*2\r\n$4\r\nPING\r\n$7\r\nhunter2\r\n", hide_sent) ==
+        Strings{"*2", "$7", "hunter2"});
+}
+
+TEST_CASE(
+    "sent: the password of a login line is hidden in whatever case, alone and with its name") {
+  CHECK(hides("AUTH hunter2\r\n", "hunter2"));
+  CHECK(hides("auth bob hunter2", "hunter2"));
+  CHECK(hides("AUTH bob hunter2\r\n", "bob hunter2"));
+  CHECK(hides("QUIT\r\nPASS correct horse\r\n", "correct horse"));
+  CHECK(hides("a1 LOGIN bob hunter2", "hunter2"));
+  CHECK(hidden_in("say AUTHOR please", hide_parts).empty());
+}
+
+TEST_CASE("sent: what stands after a name such as token or password is hidden") {
+  CHECK(hides("{\"op\":\"auth\", \"token\" : \"hunter2\"}", "hunter2"));
+  CHECK(hides("{\"password\":\"a\\\"b,c\"}", "a\\\"b,c"));
+  CHECK(hides("{\"password\":\"a\\\"b,c\"}", "a\"b,c"));
+  CHECK(hides("user=bob&api_key=hunter2&x=1", "hunter2"));
+  CHECK(hides("SELECT 1 FROM t WHERE token = 'it hurts'", "it hurts"));
+  CHECK(hides("GET / HTTP/1.1\r\nX-Api-Key: one two\r\n\r\n", "one two"));
+  CHECK(hides("GET / HTTP/1.1\r\nAuthorization: Bearer hunter2\r\n\r\n", "hunter2"));
+  CHECK(hides("GET / HTTP/1.1\r\nCookie: a=1; sid=hunter2\r\n\r\n", "hunter2"));
+  CHECK(hidden_in("{\"type\":\"auth\",\"user\":\"bob\"}", hide_parts).empty());
+  CHECK(hidden_in("SELECT 1 FROM jobs WHERE state = 'finished'", hide_parts).empty());
+  for (const char* text :
+       {"token", "token=", "token:\"", "token = '", "\"token\":\"a\\", "key \""}) {
+    CAPTURE(text);
+    CHECK_NOTHROW(hidden_in(text, hide_parts));
+  }
+}
+
+TEST_CASE("sent: long tokens with digits are hidden wherever they stand, names are not") {
+  CHECK(hides("hello eyJhbGciOiJIUzI1NiJ9.abc world", "eyJhbGciOiJIUzI1NiJ9.abc"));
+  CHECK(hidden_in("a_long_name_without_any_digit_in_it", hide_parts).empty());
+}
+
+}  // namespace
+}  // namespace vitals
