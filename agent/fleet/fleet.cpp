@@ -27,14 +27,14 @@ OwnFailure own_failure(const CheckState& state, const CheckJudgement& judgement,
   own.worst_case = state.spec->worst_case_detection();
   const bool by_attempts = !judgement.stale && state.failures_in_a_row > 0;
   const bool recovering = !judgement.stale && state.successes_in_a_row > 0;
-  if (by_attempts || (recovering && state.streak_began != TimePoint{})) {
-    own.began = state.streak_began;
+  if (by_attempts || (recovering && state.streak_began.mono != TimePoint{})) {
+    own.began = state.streak_began.mono;
     own.latest = state.streak_latest;
     return own;
   }
   // A stale check or a group: nothing was tried, so others must have passed for long enough that we
   // should have seen it, too.
-  own.began = judgement.stale ? std::min(now, stale_from(state)) : state.since.mono;
+  own.began = judgement.stale ? std::min(now, stale_from(state)) : state.changed.mono;
   own.latest = now - own.worst_case;
   return own;
 }

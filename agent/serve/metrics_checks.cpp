@@ -36,7 +36,7 @@ struct PlainGauge {
 
 double last_transition(const Row& row) {
   // The first unknown is a beginning, not a transition.
-  return row.state.status == Status::unknown ? 0 : to_unix(row.state.since.wall);
+  return row.state.status == Status::unknown ? 0 : to_unix(row.state.changed.wall);
 }
 
 // Timestamps are 0 until there is something to stamp: series exist from the start (contract §6).

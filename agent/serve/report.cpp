@@ -227,7 +227,7 @@ std::string clock_text(WallTime time, Instant now) {
   const hh_mm_ss clock(whole - day);
   std::array<char, 48> text{};
   int length = 0;
-  if (now.wall - time > days(1) || time - now.wall > days(1)) {
+  if (day != floor<days>(now.wall)) {
     length =
         std::snprintf(text.data(), text.size(), "%04d-%02u-%02u ", static_cast<int>(date.year()),
                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));

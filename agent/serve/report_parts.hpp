@@ -35,14 +35,15 @@ struct CheckView {
 /// The top-level `output`: why the status is what it is; never empty.
 [[nodiscard]] std::string output_sentence(const Picture& picture, const ReportRequest& request);
 
-/// When the judged status began: of a stale check, when it went stale.
+/// When what the judged status says began (CheckState::since): of a stale check, when it went
+/// stale.
 [[nodiscard]] Instant since_when(const CheckView& check, Instant now);
 /// "28s" from then to now.
 [[nodiscard]] std::string lasted(Instant since, Instant now);
 
 /// "2026-11-21T00:20:01Z"
 [[nodiscard]] std::string iso_time(WallTime time);
-/// "00:19:33Z", with the date when it is more than a day away.
+/// "00:19:33Z", with the date when that is another day than today (UTC).
 [[nodiscard]] std::string clock_text(WallTime time, Instant now);
 /// A monotonic moment on the wall clock, as far as that is known now: the end of a mute.
 [[nodiscard]] WallTime wall_time_of(TimePoint moment, Instant now);

@@ -185,8 +185,12 @@ std::string reason_and_detail(const CheckView& check) {
 std::string streak(const CheckView& check, Instant now) {
   const CheckState& state = check.state;
   std::string text = "; ";
-  if (state.failures_in_a_row > 0) text += std::to_string(state.failures_in_a_row) + " in a row ";
-  text += "since " + clock_text(since_when(check, now).wall, now);
+  Instant since = since_when(check, now);
+  if (state.failures_in_a_row > 0) {
+    text += std::to_string(state.failures_in_a_row) + " in a row ";
+    since = state.streak_began;
+  }
+  text += "since " + clock_text(since.wall, now);
   if (state.last_pass) return text + ", last pass " + clock_text(*state.last_pass, now);
   return text + ", never passed";
 }

@@ -18,7 +18,7 @@ Event transition_event(const CheckState& before, const CheckState& after, Instan
   event.to = after.status;
   event.reason = after.reason;
   event.detail = after.detail;
-  event.since = now.mono - before.since.mono;
+  event.since = now.mono - before.changed.mono;
   event.impact = after.spec->impact;
   if (after.last) event.duration = after.last->duration();
   return event;
@@ -387,6 +387,16 @@ std::vector<MemberView> StatusBoard::members_locked(const CheckSpec& group, Inst
   return members;
 }
 
+Instant StatusBoard::began_locked(const CheckSpec& group, Instant now) const {
+  std::optional<Instant> latest;
+  for (const std::string& name : group.members) {
+    const CheckState& member = *slots_[index_.find(name)->second].state;
+    if (member.status != Status::fail) continue;
+    if (!latest || latest->mono < member.since.mono) latest = member.since;
+  }
+  return latest.value_or(now);
+}
+
 bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Events& events) {
   const auto members = members_locked(*slot.state->spec, now);
   const GroupStatus group = judge_group(members, slot.state->spec->need);
@@ -405,7 +415,8 @@ bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Eve
   ++state->counters.transitions[static_cast<std::size_t>(state->status)]
                                [static_cast<std::size_t>(group.status)];
   state->status = group.status;
-  state->since = now;
+  state->since = group.status == Status::fail ? began_locked(*state->spec, now) : now;
+  state->changed = now;
   change_locked(slot, std::move(state), now, events);
   return true;
 }

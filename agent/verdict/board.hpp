@@ -130,6 +130,8 @@ class StatusBoard {
   void judge_locked(Instant now, Events& events);
   void link_members_locked();
   /// What the members of a group are at this moment.
+  /// Since when a failing group's members say so: it tipped with the latest of them.
+  [[nodiscard]] Instant began_locked(const CheckSpec& group, Instant now) const;
   [[nodiscard]] std::vector<MemberView> members_locked(const CheckSpec& group, Instant now) const;
   /// Lets a group follow its members; `sampled`: one of them has a new result. True when its status
   /// changed.

@@ -9,13 +9,21 @@
 namespace vitals {
 namespace {
 
-void change_status(CheckState& state, Status to, Instant at, Fold& fold) {
+struct Change {
+  Status to;
+  Instant at;
+  Instant since;
+};
+
+void change_status(CheckState& state, const Change& change, Fold& fold) {
+  const Status to = change.to;
   if (state.status == to) return;
   const auto from = static_cast<std::size_t>(state.status);
   ++state.counters.transitions[from][static_cast<std::size_t>(to)];
   fold.from = state.status;
   state.status = to;
-  state.since = at;
+  state.since = change.since;
+  state.changed = change.at;
 }
 
 void count(CheckState& state, const Sample& sample) {
@@ -39,7 +47,7 @@ void apply_success(CheckState& state, const Sample& sample, Fold& fold) {
   state.last_pass = sample.finished.wall;
   state.ever_passed = true;
   if (state.status == Status::fail && state.successes_in_a_row < state.spec->rise) return;
-  change_status(state, to_status(sample.result.outcome), sample.finished, fold);
+  change_status(state, {to_status(sample.result.outcome), sample.finished, sample.finished}, fold);
   explain(state, sample.result);
 }
 
@@ -47,10 +55,10 @@ void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
   state.successes_in_a_row = 0;
   ++state.failures_in_a_row;
   fold.first_failure = state.failures_in_a_row == 1;
-  if (fold.first_failure) state.streak_began = sample.finished.mono;
+  if (fold.first_failure) state.streak_began = sample.finished;
   state.streak_latest = sample.started.mono;
   if (sample.result.decisive || state.failures_in_a_row >= state.spec->fall) {
-    change_status(state, Status::fail, sample.finished, fold);
+    change_status(state, {Status::fail, sample.finished, state.streak_began}, fold);
   }
   // A check that still counts as passing keeps saying why it passes; the streak is shown beside it.
   if (state.status == Status::fail || state.status == Status::unknown) {
@@ -68,7 +76,7 @@ Fold turn_stale(CheckState& state, Instant now) {
   if (state.last && state.last->result.reason == Reason::internal) {
     detail += "; " + state.last->result.detail;
   }
-  change_status(state, Status::fail, now, fold);
+  change_status(state, {Status::fail, now, now}, fold);
   state.successes_in_a_row = 0;
   state.reason = Reason::stale;
   state.detail = std::move(detail);
@@ -88,7 +96,7 @@ ProbeResult overran() { return failed(Reason::timeout, "no answer within the tim
 CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
   CheckState state;
   state.spec = std::move(spec);
-  state.since = created;
+  state.since = state.changed = created;
   state.evidence_at = created.mono;
   state.alive_at = created.mono;
   state.counts_while_unknown = state.spec->kind->counts_while_unknown;

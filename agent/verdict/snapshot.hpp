@@ -79,14 +79,18 @@ struct CheckState {
   /// for pass none. For unknown the latest failure, if any.
   Reason reason = Reason::none;
   std::string detail;
-  /// When `status` began; the creation of the check for the first unknown.
+  /// When what `status` says began: of a failure the end of the first failed attempt of the streak
+  /// that led to it, so that `fall` hides none of the outage; else when the status changed; the
+  /// creation of the check for the first unknown.
   Instant since;
+  /// When `status` changed; the creation of the check for the first unknown.
+  Instant changed;
 
   int failures_in_a_row = 0;
   int successes_in_a_row = 0;
   /// The latest streak of failures, also after its end: the end of its first attempt, the start of
   /// its latest one. The epoch before any failure.
-  TimePoint streak_began{};
+  Instant streak_began{};
   TimePoint streak_latest{};
 
   /// The last finished attempt, whatever it was (internal included).

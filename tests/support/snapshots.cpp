@@ -215,7 +215,7 @@ Snapshot failing_snapshot() {
   };
   return snapshot_of({
       app_story().feed(1200, 1.2, http_answer(passed("200"))),
-      db_story()
+      db_story(3)
           .feed(1163, 2.0, postgres_answer(passed("ok")))
           .feed(1173, 5.5, saturated())
           .feed(1183, 4.9, saturated())

@@ -156,6 +156,7 @@ TEST_SUITE("group on the board") {
     CHECK(it.state().last_pass == at(3).wall);
     CHECK(it.state().since.mono == at(4).mono);
     CHECK(it.judged(4).verdict == Status::fail);
+    CHECK(it.state().changed.mono == at(4).mono);
     it.feed("b", passed("200"), 5);
     CHECK(it.state().status == Status::pass);
     CHECK(it.log.back() == "search pass 1 of 2: a refused");
@@ -243,6 +244,20 @@ TEST_SUITE("group on the board") {
     it.feed("a", failed(Reason::refused, "no"), 2);
     CHECK(it.judged(2).checks[3].suppressed_by == "search");
     CHECK(it.judged(2).verdict == Status::warn);
+  }
+
+  TEST_CASE("group: it fails since the first failure of the member that tipped it") {
+    Board it;
+    for (const auto& member : {it.a, it.b}) member->fall = 2;
+    it.feed("a", passed("200"), 1);
+    it.feed("b", passed("200"), 1);
+    it.feed("b", failed(Reason::refused, "no"), 2);
+    it.feed("b", failed(Reason::refused, "no"), 3);
+    it.feed("a", failed(Reason::refused, "no"), 4);
+    it.feed("a", failed(Reason::refused, "no"), 6);
+    CHECK(it.state().status == Status::fail);
+    CHECK(it.state().since.mono == at(4).mono);
+    CHECK(it.state().changed.mono == at(6).mono);
   }
 
   TEST_CASE("group: a reload that leaves it as it was keeps its status and its counters") {

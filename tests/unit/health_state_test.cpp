@@ -105,11 +105,30 @@ TEST_CASE("thresholds: a status carries the reason of the evidence behind it") {
   apply_sample(state, sample(failed(Reason::timeout, "silent"), 15));
   CHECK(state.reason == Reason::timeout);
   CHECK(state.detail == "silent");
-  CHECK(state.since.mono == at(15).mono);
+  // It began with the first of them, and three of them changed the status.
+  CHECK(state.since.mono == at(11).mono);
+  CHECK(state.since.wall == at(11).wall);
+  CHECK(state.changed.mono == at(15).mono);
   apply_sample(state, sample(passed("200"), 17));
   CHECK(state.status == Status::fail);
   CHECK(state.reason == Reason::timeout);
   CHECK(*state.last_pass == at(17).wall);
+}
+
+TEST_CASE("thresholds: one success among failures begins a new streak, and the outage goes on") {
+  CheckState state = fresh_state(test::spec("c"), at(0));
+  apply_sample(state, sample(passed("200"), 1));
+  for (const double seconds : {11., 13., 15.}) apply_sample(state, sample(result_of('f'), seconds));
+  apply_sample(state, sample(passed("200"), 25));
+  apply_sample(state, sample(result_of('f'), 27));
+  CHECK(state.status == Status::fail);
+  CHECK(state.since.mono == at(11).mono);
+  CHECK(state.streak_began.wall == at(27).wall);
+  apply_sample(state, sample(passed("200"), 37));
+  apply_sample(state, sample(passed("200"), 39));
+  CHECK(state.status == Status::pass);
+  CHECK(state.since.mono == at(39).mono);
+  CHECK(state.changed.mono == at(39).mono);
 }
 
 TEST_CASE("thresholds: changes and first failures of a streak are told once") {

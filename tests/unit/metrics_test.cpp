@@ -173,7 +173,7 @@ TEST_SUITE("metrics") {
     CHECK(value_of(page, "vitals_check_duration_seconds_sum", db) == doctest::Approx(0.0207));
     CHECK(value_of(page, "vitals_check_last_attempt_timestamp_seconds", db) == 1766017201);
     CHECK(value_of(page, "vitals_check_last_pass_timestamp_seconds", db) == 1766017163);
-    CHECK(value_of(page, "vitals_check_last_transition_timestamp_seconds", db) == 1766017173);
+    CHECK(value_of(page, "vitals_check_last_transition_timestamp_seconds", db) == 1766017193);
     CHECK(value_of(page, "vitals_check_interval_seconds", db) == 10);
     CHECK(value_of(page, "vitals_health_status", {{"status", "fail"}}) == 1);
     CHECK(value_of(page, "vitals_health_status", {{"status", "warn"}}) == 0);

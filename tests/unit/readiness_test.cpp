@@ -40,7 +40,7 @@ TEST_CASE("readiness: log and document say what other Machines see") {
     std::string output;
   };
   const TimePoint heard = at(4).mono;
-  const std::string db = "db: connection refused (refused) for 2s";
+  const std::string db = "db: connection refused (refused) for 4s";
   const std::vector<Row> rows{
       {{"db", FleetVerdict::ours, 8, 1, heard},
        "db: refused; 7 of 8 other Machines that answer pass it",

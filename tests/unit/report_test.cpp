@@ -361,12 +361,37 @@ TEST_SUITE("report: limits") {
     CHECK(page.document()["checks"].size() == 1000);
   }
 
-  TEST_CASE("report: a moment more than a day ago carries its date") {
+  TEST_CASE(
+      "report: a row tells the first failure of its streak, the document that of the outage") {
+    Story db({.name = "db", .kind = &fake_http(), .fall = 3});
+    db.feed(1100, 1, passed("200")).feed(1110, 1, refused()).feed(1112, 1, refused());
+    db.feed(1114, 1, refused());
+    const Rendered falling = render(snapshot_of({db}), 1115);
+    CHECK(falling.output() == "db: connection refused (refused) for 5s");
+    CHECK(falling.text.find("; 3 in a row since 00:18:30Z, last pass 00:18:20Z") !=
+          std::string::npos);
+    db.feed(1124, 1, passed("200")).feed(1126, 1, refused());
+    const Rendered again = render(snapshot_of({db}), 1130);
+    CHECK(again.document()["checks"]["db:responseTime"][0]["since"] == "2025-12-18T00:18:30Z");
+    CHECK(again.line == "fail: db refused 20s (1 of 1 critical)\n");
+    CHECK(again.text.find("; 1 in a row since 00:18:46Z, last pass 00:18:44Z") !=
+          std::string::npos);
+  }
+
+  TEST_CASE("report: a moment of another day carries its date, however near it is") {
     Story app = plain("app");
     app.feed(100, 1, passed("200")).feed(110, 1, refused());
     for (double second = 120; second <= 90'000; second += 10) app.feed(second, 1, refused());
     const Rendered page = render(snapshot_of({app}), 90'001);
     CHECK(page.text.find(" since 2025-12-18 00:01:50Z, last pass 2025-12-18 00:01:40Z (1.0ms)\n") !=
+          std::string::npos);
+    const Story late = plain("late").feed(86'398, 1, refused()).mute_until(86'399);
+    CHECK(render(snapshot_of({late}), 86'398).text.find("muted until 23:59:59Z; ") !=
+          std::string::npos);
+    CHECK(render(snapshot_of({late}), 86'401).text.find("since 2025-12-18 23:59:58Z,") !=
+          std::string::npos);
+    const Story until = plain("until").feed(1200, 1, refused()).mute_until(86'400 + 100);
+    CHECK(render(snapshot_of({until})).text.find("muted until 2025-12-19 00:01:40Z; ") !=
           std::string::npos);
   }
 

@@ -103,11 +103,10 @@ TEST_CASE("print: checks of the environment are shown, too") {
 
 TEST_CASE("print: a dollar in a value survives being read again") {
   const auto once =
-      printed("[checks.a]\nkind = \"tcp\"\naddress = \"h:1\"\nexpect = \"$$5 $${X} $\"\n");
+      printed("[checks.a]\nkind = \"tcp\"\naddress = \"h:1\"\nsend = \"$$5 $${X} $\"\n");
   const auto again = load_text(once);
   REQUIRE(again.ok());
-  CHECK(test::settings_of(again.value().config, "a").find("expect=$5 ${X} $\n") !=
-        std::string::npos);
+  CHECK(test::settings_of(again.value().config, "a").find("send=$5 ${X} $\n") != std::string::npos);
 }
 
 TEST_CASE("mistakes: no secret of a broken config is in them") {

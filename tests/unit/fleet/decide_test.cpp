@@ -305,7 +305,7 @@ class Simulation {
       machine.asking = false;
       return;
     }
-    const OwnFailure own{machine.state.streak_began, machine.state.streak_latest,
+    const OwnFailure own{machine.state.streak_began.mono, machine.state.streak_latest,
                          spec_->worst_case_detection()};
     std::vector<PeerView> all;
     Round round;
