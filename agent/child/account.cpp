@@ -68,7 +68,7 @@ Result<gid_t> find_group(std::string_view name, const AccountFiles& files) {
   const auto entry = find_entry(files.group, id_field + 1, name);
   const auto number = entry ? to_number((*entry)[id_field]) : to_number(name);
   if (number) return *number;
-  return Error{"[app] user: there is no group '" + std::string(name) +
+  return Error{"there is no group '" + std::string(name) +
                "' in /etc/group; write its number, or create it in the image"};
 }
 
@@ -82,7 +82,7 @@ std::optional<Error> add_groups_of(std::string_view user, const AccountFiles& fi
     for (const std::string_view member : split(fields[members_field], ',')) {
       if (member != user) continue;
       if (account.group_count == groups_max) {
-        return Error{"[app] user: '" + std::string(user) + "' is in more than 64 groups"};
+        return Error{"'" + std::string(user) + "' is in more than 64 groups"};
       }
       account.groups[account.group_count++] = *number;
       break;
@@ -101,7 +101,7 @@ Result<Account> find_account(std::string_view user, const AccountFiles& files) {
   const auto entry = find_entry(files.passwd, own_group_field + 1, name);
   const auto uid = entry ? to_number((*entry)[id_field]) : to_number(name);
   if (!uid) {
-    return Error{"[app] user: there is no user '" + std::string(name) +
+    return Error{"there is no user '" + std::string(name) +
                  "' in /etc/passwd; write \"uid:gid\", or create it in the image"};
   }
   Account account;
@@ -116,7 +116,7 @@ Result<Account> find_account(std::string_view user, const AccountFiles& files) {
   }
   const auto own = entry ? to_number((*entry)[own_group_field]) : std::nullopt;
   if (!own) {
-    return Error{"[app] user: '" + std::string(name) +
+    return Error{"'" + std::string(name) +
                  "' is not in /etc/passwd, so its group is not known; write \"uid:gid\""};
   }
   account.gid = account.groups[0] = *own;
@@ -124,12 +124,13 @@ Result<Account> find_account(std::string_view user, const AccountFiles& files) {
   return account;
 }
 
-Result<Account> account_of(const std::string& user) {
-  if (user.empty()) return Account{};
-  auto account = find_account(user, read_account_files());
-  if (!account || geteuid() == 0) return account;
+Result<Account> account_of(const AppUser& user) {
+  if (user.name.empty()) return Account{};
+  auto account = find_account(user.name, read_account_files());
+  if (!account) return Error{user.place + ": " + account.error().message};
+  if (geteuid() == 0) return account;
   if (account.value().uid == geteuid() && account.value().gid == getegid()) return Account{};
-  return Error{"[app] user: only root can become '" + user +
+  return Error{user.place + ": only root can become '" + user.name +
                "'; start vitals as root, or remove the key"};
 }
 

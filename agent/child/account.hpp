@@ -8,6 +8,7 @@
 #include <vitals/result.hpp>
 
 #include "agent/child/link.hpp"
+#include "agent/config/app_config.hpp"
 
 namespace vitals::child {
 
@@ -20,11 +21,12 @@ struct AccountFiles {
 
 /// `user` is "name", "name:group", "uid" or "uid:gid". Without a group: the user's own and every
 /// other that lists the user, as a login gives; with one: that alone. A number need not be in the
-/// files when the group is given. The error says what is missing and the way out.
+/// files when the group is given. The error says what is missing and the way out, not where.
 [[nodiscard]] Result<Account> find_account(std::string_view user, const AccountFiles& files);
 
 /// find_account() with the real files, and whether we may become it: nothing to change is fine for
-/// everybody, anything else takes root. An empty `user` changes nothing.
-[[nodiscard]] Result<Account> account_of(const std::string& user);
+/// everybody, anything else takes root. Without a name nothing changes. The error begins with the
+/// place.
+[[nodiscard]] Result<Account> account_of(const AppUser& user);
 
 }  // namespace vitals::child

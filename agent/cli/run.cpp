@@ -27,7 +27,7 @@ int exec_through(char** argv, child::Wrapped wrapped) {
   const auto user = load_app_user(config_source(arguments.value()));
   if (!user) return report_mistakes(user.error());
   const auto account = child::account_of(user.value());
-  if (!account) return complain(account.error().message, exit_usage);
+  if (!account) return report_mistakes({{account.error().message}});
   char* const* const command = argv + wrapped.command;
   const auto failure = child::exec_app(command, account.value());
   child::complain_of_start(failure, command[0]);

@@ -351,7 +351,7 @@ int serve(const Arguments& arguments) {
   std::optional<front::Page> door;
   if (link) {
     const auto settings = child::supervisor_settings(config.value());
-    if (!settings) return complain(settings.error().message, exit_usage);
+    if (!settings) return report_mistakes({{settings.error().message}});
     auto taken = front::take_door(config.value(), link.get(), std::move(page));
     if (!taken) return complain(taken.error().message, exit_failure);
     door = std::move(taken).value();

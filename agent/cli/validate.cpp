@@ -1,10 +1,23 @@
 // `vitals validate`: all mistakes of a config at once, or what it says in effect.
 #include <cstdio>
 
+#include "agent/child/account.hpp"
 #include "agent/cli/commands.hpp"
 #include "agent/config/quantity.hpp"
 
 namespace vitals::cli {
+namespace {
+
+/// No mistake: what is validated on one machine (a laptop, a builder) often runs on another.
+void remark_on_user(const AppUser& user) {
+  if (user.name.empty()) return;
+  const auto account = child::find_account(user.name, child::read_account_files());
+  if (account) return;
+  std::fprintf(stderr, "%s: on this machine %s; vitals run would start nothing here\n",
+               user.place.c_str(), account.error().message.c_str());
+}
+
+}  // namespace
 
 int validate(const Arguments& arguments) {
   const ConfigSource source = config_source(arguments);
@@ -16,6 +29,7 @@ int validate(const Arguments& arguments) {
   }
   const auto config = load_config(source);
   if (!config) return report_mistakes(config.error());
+  remark_on_user(config.value().app.user);
   const std::size_t count = config.value().checks.size();
   std::printf("%s: ok, %zu check%s\n", config.value().source.c_str(), count, count == 1 ? "" : "s");
   for (const ConfiguredCheck& check : config.value().checks) {

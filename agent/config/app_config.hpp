@@ -11,9 +11,14 @@ namespace vitals {
 
 enum class RestartPolicy { never, on_failure };
 
+/// [app] user. Whether it exists is known only where the app runs.
+struct AppUser {
+  std::string name;   // "name", "name:group", "uid:gid"; empty: stay who we are
+  std::string place;  // "vitals.toml:3:8: app: 'user'", for what is wrong with it there
+};
+
 struct AppConfig {
-  /// "name", "name:group", "uid:gid"; empty: stay who we are. Looked up when the app starts.
-  std::string user;
+  AppUser user;
   Duration drain_delay{0};
   Duration stop_timeout{4'000};
   RestartPolicy restart = RestartPolicy::never;

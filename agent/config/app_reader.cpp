@@ -92,9 +92,14 @@ void read_front(TableReader& table, AppConfig& app) {
 
 }  // namespace
 
-std::string read_user(const Value& value, Mistakes& mistakes) {
+AppUser read_user(const Value& value, Mistakes& mistakes) {
   TableReader table(value, "app", mistakes);
-  return table.read<std::string>("user", to_user).value_or("");
+  AppUser user;
+  user.name = table.read<std::string>("user", to_user).value_or("");
+  if (const Value* const written = value.find("user")) {
+    user.place = mistakes.place_text(written->place, "app") + "'user'";
+  }
+  return user;
 }
 
 AppConfig read_app(const Value& value, const AppReaderInput& input) {

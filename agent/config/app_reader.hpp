@@ -21,6 +21,6 @@ struct AppReaderInput {
 [[nodiscard]] AppConfig read_app(const Value& table, const AppReaderInput& input);
 
 /// Its key `user` alone.
-[[nodiscard]] std::string read_user(const Value& table, Mistakes& mistakes);
+[[nodiscard]] AppUser read_user(const Value& table, Mistakes& mistakes);
 
 }  // namespace vitals::config

@@ -51,7 +51,7 @@ Result<Config, ConfigMistakes> load_config(const ConfigSource& source) {
   return std::move(std::move(loaded).value().config);
 }
 
-Result<std::string, ConfigMistakes> load_app_user(const ConfigSource& source) {
+Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source) {
   const auto input = input_from(source);
   if (!input) return input.error();
   return config::load_user(input.value());

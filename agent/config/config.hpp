@@ -97,7 +97,7 @@ struct ConfigMistakes {
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source);
 
 /// [app] user and no more, for a one-off command: mistakes elsewhere must not stop a release.
-[[nodiscard]] Result<std::string, ConfigMistakes> load_app_user(const ConfigSource& source);
+[[nodiscard]] Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source);
 
 /// The effective configuration as TOML with every secret as `***` (validate --print): what was
 /// written, plus the defaults in force.

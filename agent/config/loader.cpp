@@ -316,8 +316,8 @@ class Loader {
 
 Result<Loaded, ConfigMistakes> load(const LoadInput& input) { return Loader(input).run(); }
 
-Result<std::string, ConfigMistakes> load_user(const LoadInput& input) {
-  if (!input.text) return std::string();
+Result<AppUser, ConfigMistakes> load_user(const LoadInput& input) {
+  if (!input.text) return AppUser();
   Mistakes mistakes(input.name);
   auto document = parse_document(*input.text);
   if (!document) {
@@ -325,7 +325,7 @@ Result<std::string, ConfigMistakes> load_user(const LoadInput& input) {
     return mistakes.lines();
   }
   const Value* const app = document.value().find("app");
-  if (app == nullptr) return std::string();
+  if (app == nullptr) return AppUser();
   if (!app->is_table()) {
     mistakes.add(app->place, {}, "'app' must be a table, not " + std::string(describe(app->type)));
     return mistakes.lines();
@@ -335,7 +335,7 @@ Result<std::string, ConfigMistakes> load_user(const LoadInput& input) {
   table.place = app->place;
   if (const Value* const user = app->find("user")) table.children.push_back(*user);
   expand_all(table, "app", input.environment, mistakes);
-  std::string user = read_user(table, mistakes);
+  AppUser user = read_user(table, mistakes);
   if (!mistakes.empty()) return mistakes.lines();
   return user;
 }

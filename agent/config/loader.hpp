@@ -35,7 +35,7 @@ struct Loaded {
 [[nodiscard]] Result<Loaded, ConfigMistakes> load(const LoadInput& input);
 
 /// [app] user alone, whatever else is wrong; empty when there is none.
-[[nodiscard]] Result<std::string, ConfigMistakes> load_user(const LoadInput& input);
+[[nodiscard]] Result<AppUser, ConfigMistakes> load_user(const LoadInput& input);
 
 /// The effective configuration as TOML, without secrets.
 [[nodiscard]] std::string print(const Loaded& loaded);

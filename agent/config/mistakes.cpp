@@ -27,15 +27,15 @@ std::string join_path(std::string_view path, std::string_view key) {
   return path.empty() ? shown : std::string(path) + "." + shown;
 }
 
+std::string Mistakes::place_text(const Place& place, std::string_view path) const {
+  if (!place.variable.empty()) return "environment: " + clean_text(place.variable, key_max) + ": ";
+  const std::string text =
+      source_ + ":" + std::to_string(place.line) + ":" + std::to_string(place.column) + ": ";
+  return path.empty() ? text : text + std::string(path) + ": ";
+}
+
 void Mistakes::add(const Place& place, std::string_view path, std::string_view message) {
-  std::string text;
-  if (!place.variable.empty()) {
-    text = "environment: " + clean_text(place.variable, key_max) + ": ";
-  } else {
-    text = source_ + ":" + std::to_string(place.line) + ":" + std::to_string(place.column) + ": ";
-    if (!path.empty()) text += std::string(path) + ": ";
-  }
-  text += clean_text(message, message_max);
+  std::string text = place_text(place, path) + clean_text(message, message_max);
   if (!told_.insert(text).second) return;
   mistakes_.push_back({place.line, place.column, !place.variable.empty(), std::move(text)});
 }

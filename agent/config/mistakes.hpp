@@ -24,6 +24,9 @@ class Mistakes {
   /// is not shown. The message must not hold secrets. The same mistake twice counts once.
   void add(const Place& place, std::string_view path, std::string_view message);
 
+  /// What a mistake there begins with: "vitals.toml:14:3: checks.db: ".
+  [[nodiscard]] std::string place_text(const Place& place, std::string_view path) const;
+
   [[nodiscard]] bool empty() const { return mistakes_.empty(); }
   /// File order; what concerns variables comes last.
   [[nodiscard]] ConfigMistakes lines() const;

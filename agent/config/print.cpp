@@ -193,7 +193,7 @@ void print_server(Printer& printer, const Loaded& loaded) {
 void print_app(Printer& printer, const AppConfig& app) {
   if (!app.given) return;
   printer.table("app");
-  if (!app.user.empty()) printer.text("user", app.user);
+  if (!app.user.name.empty()) printer.text("user", app.user.name);
   printer.duration("drain_delay", app.drain_delay);
   printer.duration("stop_timeout", app.stop_timeout);
   printer.text("restart", app.restart == RestartPolicy::never ? "never" : "on-failure");

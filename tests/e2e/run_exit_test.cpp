@@ -85,6 +85,30 @@ TEST_CASE("run: a bad config starts nothing, lists every mistake, exit 3") {
   CHECK(!std::filesystem::exists(mark));
 }
 
+TEST_CASE(
+    "run: a user that is not there starts nothing, exit 3; validate alone says so, for it may be "
+    "elsewhere") {
+  const TempDir folder;
+  const auto file = folder.write(
+      "vitals.toml", "[app]\nstop_timeout = \"1s\"\nuser = \"no-such-user-of-vitals\"\n");
+  const auto mark = folder.path() / "started";
+  const std::string said = "vitals.toml:3:1: app: 'user': ";
+  const std::string way_out = "write \"uid:gid\", or create it in the image";
+  for (const char* release : {"", "1"}) {
+    CAPTURE(release);
+    const auto answer = vitals({"run", "--config", file.string(), "--", "touch", mark.string()},
+                               with("RELEASE_COMMAND", release));
+    CHECK(answer.code == 3);
+    CHECK(contains(answer.output, said + "there is no user 'no-such-user-of-vitals'"));
+    CHECK(contains(answer.output, way_out));
+    CHECK(!std::filesystem::exists(mark));
+  }
+  const auto validated = vitals({"validate", "--config", file.string()});
+  CHECK(validated.code == 0);
+  CHECK(contains(validated.output, said + "on this machine there is no user"));
+  CHECK(contains(validated.output, way_out));
+}
+
 TEST_CASE("run: a one-off command minds no mistake of the config but in its own user") {
   const TempDir folder;
   const auto ends = [&](const std::string& text) {

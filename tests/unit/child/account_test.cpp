@@ -57,7 +57,14 @@ TEST_CASE("user: what is missing is said with the way out") {
   CHECK(error("node", many).find("more than 64 groups") != std::string::npos);
 }
 
-TEST_CASE("user: nobody asked for changes nothing") { CHECK(!account_of("").value().change); }
+TEST_CASE("user: nobody asked for changes nothing") { CHECK(!account_of({}).value().change); }
+
+TEST_CASE("user: what is wrong with it is said at its place") {
+  const auto account = account_of({"no-such-user-of-vitals", "v.toml:2:8: app: 'user'"});
+  REQUIRE(!account);
+  CHECK(account.error().message.starts_with(
+      "v.toml:2:8: app: 'user': there is no user 'no-such-user-of-vitals' in /etc/passwd; write "));
+}
 
 }  // namespace
 }  // namespace vitals::child
