@@ -13,11 +13,12 @@
 #include <vitals/fd.hpp>
 
 #include "agent/serve/metrics.hpp"
+#include "probes/process_facts.hpp"
 
 namespace vitals {
 namespace {
 
-/// /proc/self/status and /proc/self/stat are about 1.5 KiB.
+/// /proc/self/status is about 1.5 KiB.
 constexpr std::size_t proc_file_max = 8 * 1024;
 /// Descriptors asked about per poll(2).
 constexpr std::size_t poll_batch_max = 256;
@@ -71,15 +72,10 @@ double seconds(clockid_t clock) {
 
 /// Unix time of the process's creation, to the hundredth of a second that the kernel keeps.
 double read_start_time() {
-  const std::string stat = read_proc("/proc/self/stat");
-  // Field 22 (proc_pid_stat(5)), counted after the name, which may hold blanks and parentheses.
-  auto at = stat.rfind(')');
-  for (int field = 2; field < 22 && at != std::string::npos; ++field) at = stat.find(' ', at + 1);
-  if (at == std::string::npos) return 0;
-  const double ticks = leading_number(std::string_view(stat).substr(at));
-  const double age = seconds(CLOCK_BOOTTIME) - ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
-  return static_cast<double>(static_cast<std::int64_t>((seconds(CLOCK_REALTIME) - age) * 100)) /
-         100;
+  const auto facts = read_process("/proc", getpid());
+  if (!facts) return 0;
+  const double start = seconds(CLOCK_REALTIME) - age_of(*facts);
+  return static_cast<double>(static_cast<std::int64_t>(start * 100)) / 100;
 }
 
 }  // namespace
