@@ -23,8 +23,8 @@ constexpr std::array metrics{
                .alias = "pg_replication_is_replica",
                .exporter = Exporter::postgres_exporter},
     MetricSpec{.name = "postgres_replication_lag_seconds",
-               .help = "0 when all that was received from a streaming primary is replayed, else "
-                       "the age of the last replayed transaction.",
+               .help = "0 on a primary, and when all that was received from a streaming one is "
+                       "replayed; else the age of the last replayed transaction.",
                .alias = "pg_replication_lag_seconds",
                .exporter = Exporter::postgres_exporter},
     MetricSpec{.name = "postgres_connections",
@@ -103,7 +103,9 @@ std::vector<Measurement> Facts::measurements() const {
   };
   if (!version.empty()) add(info, 1, {version, std::string(pooler)});
   if (in_recovery) add(Family::in_recovery, *in_recovery ? 1 : 0);
-  if (lag_seconds) add(lag, *lag_seconds);
+  // One series over a failover, and what postgres_exporter says of a primary.
+  const bool primary = in_recovery == false;
+  if (lag_seconds || primary) add(lag, lag_seconds.value_or(0));
   for (std::size_t i = 0; sessions && i < Sessions::states.size(); ++i) {
     add(connections, sessions->counts[i], {std::string(Sessions::states[i])});
   }

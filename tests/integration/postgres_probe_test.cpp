@@ -89,7 +89,8 @@ TEST_SUITE("postgres") {
     CHECK(measured(first, "postgres_connections_max") == 20);
     CHECK(measured(first, "postgres_connections", {"active"}) == 1);
     CHECK(measured(first, "postgres_oldest_transaction_seconds") == 0);
-    CHECK_FALSE(measured(first, "postgres_replication_lag_seconds").has_value());
+    CHECK(measured(first, "postgres_replication_lag_seconds") == 0);
+    CHECK(first.detail.find("lag") == std::string::npos);
     const auto version = shared().sql("SELECT split_part(current_setting('server_version'),' ',1)");
     CHECK(measured(first, "postgres_info", {version, "none"}) == 1);
 

@@ -30,6 +30,23 @@ TEST_SUITE("postgres") {
     for (const auto& one : all) CHECK(one.labels.size() == one.metric->labels.size());
   }
 
+  TEST_CASE("postgres depth: a primary lags behind nobody; a replica's lag may be unknown") {
+    const auto lag_of = [](const Facts& facts) -> std::optional<double> {
+      for (const auto& one : facts.measurements()) {
+        if (one.metric->name == "postgres_replication_lag_seconds") return one.value;
+      }
+      return std::nullopt;
+    };
+    Facts facts;
+    CHECK(lag_of(facts) == std::nullopt);
+    facts.in_recovery = false;
+    CHECK(lag_of(facts) == 0);
+    facts.in_recovery = true;
+    CHECK(lag_of(facts) == std::nullopt);
+    facts.lag_seconds = 1.5;
+    CHECK(lag_of(facts) == 1.5);
+  }
+
   TEST_CASE("postgres depth: exporters' names are the exporters'") {
     std::vector<std::string> aliases;
     for (const auto& metric : metric_specs()) {
