@@ -223,6 +223,14 @@ std::string usage() {
     text += name + std::string(flag.doc) + "\n";
   }
   text +=
+      "\nControl\n"
+      "  drain, undrain, heartbeat, mute and unmute are for the agent of this Machine: the token "
+      "goes "
+      "to\n"
+      "  loopback and to the configured address alone. An agent of another host answers 403; run "
+      "the "
+      "command\n"
+      "  there (fly ssh console -C \"vitals drain\").\n"
       "\nExit codes\n"
       "  check, status   0 pass or warn, 1 warn with --fail-on warn, 2 fail or no agent, 3 usage "
       "or config\n"

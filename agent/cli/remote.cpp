@@ -13,6 +13,10 @@
 namespace vitals::cli {
 namespace {
 
+constexpr const char* token_stays_home =
+    "; no token was sent: it goes to loopback and to the configured address alone, so run the "
+    "command on that Machine";
+
 constexpr const char* default_url = "http://127.0.0.1:9100";
 
 /// Where the agent of this config can be asked from this Machine: any-addresses mean loopback.
@@ -98,13 +102,16 @@ int control(const Arguments& arguments) {
   if (!answer) return complain(answer.error().message, exit_fail);
   constexpr int no_content = 204;
   constexpr int bad_request = 400;
+  constexpr int forbidden = 403;
   constexpr int not_found = 404;
   const int status = answer.value().status;
   if (status == no_content) return exit_ok;
   const bool ours = path.names > 0 && (status == not_found || status == bad_request);
+  const bool elsewhere = status == forbidden && agent.value().token.empty();
   return complain(config::redact_url(agent.value().url) + " refused to " + arguments.command +
                       ": HTTP " + std::to_string(status) + " " +
-                      clean_text(without_secrets(agent.value(), answer.value().body)),
+                      clean_text(without_secrets(agent.value(), answer.value().body)) +
+                      (elsewhere ? token_stays_home : ""),
                   ours ? exit_usage : exit_fail);
 }
 

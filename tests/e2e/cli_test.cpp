@@ -49,6 +49,25 @@ TEST_CASE("cli: version and kinds say what is inside") {
   CHECK(nlohmann::json::accept(vitals({"kinds", "--format", "json"}).output));
 }
 
+TEST_CASE("cli: who is refused without having sent a token hears that it stays home") {
+  const ScriptedServer elsewhere(answering(http_answer("403 Forbidden", "control is not for you")));
+  const std::string url = elsewhere.url("");
+  const std::string why = "no token was sent";
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"drain", url},
+                                                {"undrain", url},
+                                                {"heartbeat", "a", url},
+                                                {"mute", "a", url},
+                                                {"unmute", "a", url}}) {
+    CAPTURE(words[0]);
+    const Finished refused = vitals(words);
+    CHECK(refused.code == 2);
+    CHECK(says(refused, "HTTP 403 control is not for you; " + why));
+    CHECK(says(refused, "run the command on that Machine"));
+  }
+  CHECK_FALSE(says(vitals({"drain", url}, {{"VITALS_TOKEN", "wrong"}}), why));
+  CHECK(says(vitals({"--help"}), "An agent of another host answers 403"));
+}
+
 TEST_CASE("validate: 0 for a good config, 3 with every mistake for a bad one") {
   const TempDir folder;
   const auto good = folder.write("good.toml", tcp_check(1));
