@@ -149,7 +149,8 @@ std::string health_effect(Impact impact) {
   return {};
 }
 
-std::string ready_effect(const CheckSpec& spec, SharedRule shared_rule) {
+std::string ready_effect(const CheckSpec& spec, const CheckJudgement& check,
+                         SharedRule shared_rule) {
   if (spec.impact != Impact::critical) return "does not change: only critical checks touch it";
   if (spec.scope == Scope::local) {
     return "answers 503: Fly Proxy sends this Machine no new requests, where its routing check "
@@ -163,9 +164,12 @@ std::string ready_effect(const CheckSpec& spec, SharedRule shared_rule) {
     case SharedRule::report:
       return "stays 200 with fail_open (shared = \"report\"): Fly Proxy goes on sending requests";
     case SharedRule::fleet:
-      return "answers 503 while fewer than half of the other Machines that answer see the same "
-             "(shared = \"fleet\"); else it stays 200 with fail_open, for taking one out helps "
-             "nobody";
+      if (check.gates) {
+        return "answers 503 here alone: fewer than half of the other Machines that answer fail it, "
+               "too (shared = \"fleet\")";
+      }
+      return "stays 200 with fail_open, for taking one out helps nobody; it answers 503 here once "
+             "other Machines answer and fewer than half of them fail it, too (shared = \"fleet\")";
   }
   VITALS_ASSERT(false);
   return {};
@@ -193,11 +197,13 @@ std::vector<std::string> effects_of(const EffectsInput& input) {
   }
   effects.push_back("/health: " + when + health_effect(spec.impact));
   if (input.machine.startup) {
-    effects.push_back("/health/ready: " + when + ready_effect(spec, input.shared_rule));
+    effects.push_back("/health/ready: " + when +
+                      ready_effect(spec, input.check, input.shared_rule));
   } else {
     effects.push_back("/health/ready: answers 503 until startup is over" +
                       std::string(spec.startup ? ", and that waits for this check" : "") +
-                      "; then, on a failure, " + ready_effect(spec, input.shared_rule));
+                      "; then, on a failure, " +
+                      ready_effect(spec, input.check, input.shared_rule));
   }
   if (const std::string phrase = fleet_phrase(input.check); !phrase.empty()) {
     effects.push_back("the fleet: " + phrase);

@@ -54,6 +54,7 @@ struct Case {
   SharedRule rule = SharedRule::fleet;
   Status status = Status::fail;
   bool muted = false;
+  bool gates = false;
 };
 
 std::string effects(const Case& given) {
@@ -65,6 +66,7 @@ std::string effects(const Case& given) {
   CheckJudgement check;
   check.status = given.status;
   check.muted = given.muted;
+  check.gates = given.gates;
   check.counts = !given.muted && given.impact != Impact::info;
   Judgement machine;
   machine.startup = given.startup;
@@ -152,7 +154,13 @@ TEST_SUITE("history report") {
 
   TEST_CASE("history report: a critical local failure takes the Machine out, a shared one not") {
     CHECK(has(effects({.scope = Scope::local}), "/health/ready: now answers 503: Fly Proxy"));
-    CHECK(has(effects({}), "/health/ready: now answers 503 while fewer than half"));
+    // Nobody has said yet that it is this Machine's alone; then it is out, and says so.
+    CHECK(has(effects({}), "/health/ready: now stays 200 with fail_open"));
+    CHECK(has(effects({.gates = true}),
+              "/health/ready: now answers 503 here alone: fewer than half"));
+    CHECK(has(effects({.status = Status::pass}),
+              "/health/ready: on a failure stays 200 with fail_open, for taking one out helps "
+              "nobody; it answers 503 here once other Machines answer and fewer than half"));
     CHECK(has(effects({.rule = SharedRule::gate}), "/health/ready: now answers 503 on every"));
     CHECK(has(effects({.rule = SharedRule::report}), "(shared = \"report\")"));
     CHECK(has(effects({}), "/health: now answers 503"));
