@@ -176,6 +176,7 @@ MadeProbe make(Settings& settings) {
   }
   MadeProbe made;
   made.may_stay_unknown = !read.first_within;
+  made.silence_max = read.every + read.grace;
   made.target = read.file.empty() ? "" : "file:" + read.file;
   auto calls = std::make_shared<Calls>();
   made.probe = std::make_unique<HeartbeatProbe>(std::move(read), calls);

@@ -100,9 +100,9 @@ std::string section(const std::string& title, const Answer& check, std::string_v
 
 std::string detection(const Answer& check) {
   return "\nDetection\n  at worst " + check.text("worst_case_detection_seconds") +
-         " s from the moment it dies: interval·(1 + jitter) + timeout + (fall − 1)·"
-         "max(retry_interval, timeout)\n  without any result it is fail(stale) after " +
-         check.text("stale_after_seconds") + " s\n";
+         " s from the moment it dies: " + check.text("worst_case_detection_rule") +
+         "\n  without any result it is fail(stale) after " + check.text("stale_after_seconds") +
+         " s\n";
 }
 
 std::string account_of(const Answer& check) {

@@ -324,11 +324,13 @@ ReadCheck CheckReader::read(const Value& value) {
   }
   resolve_impact(*spec, table, made);
   spec->target = made.target;
+  spec->silence_max = made.silence_max;
   if (spec->kind != nullptr) spec->fingerprint = fingerprint_of(*spec, canonical);
   if (input_.mistakes.empty()) spec->settings_text = print_settings(*spec, *secrets, value);
   secrets->loaded();
   return {{std::move(spec), std::move(made.probe), std::move(secrets), std::move(made.signal)},
-          &value};
+          &value,
+          made.may_stay_unknown};
 }
 
 void check_parents(const std::vector<ReadCheck>& checks,

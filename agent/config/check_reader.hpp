@@ -33,7 +33,8 @@ struct Timing {
 /// A check with the table it came from.
 struct ReadCheck {
   ConfiguredCheck check;
-  const Value* table = nullptr;  // borrowed from the document
+  const Value* table = nullptr;   // borrowed from the document
+  bool may_stay_unknown = false;  // MadeProbe's
 };
 
 class CheckReader {

@@ -85,7 +85,8 @@ class GroupReader {
     read_need(*spec, table);
     const auto scope = read_scope(table);
     spec->impact = read_impact(table).value_or(Impact::degraded);
-    spec->startup = table.flag("startup").value_or(spec->impact == Impact::critical);
+    spec->startup = table.flag("startup").value_or(spec->impact == Impact::critical &&
+                                                   !may_stay_unknown(*spec));
     spec->labels = read_labels(table);
     follow_members(*spec);
     if (scope) spec->scope = *scope;
@@ -124,6 +125,14 @@ class GroupReader {
                      (count == 1 ? "is 1 member" : "are " + std::to_string(count) + " members"));
   }
 
+  /// Nobody has to feed any of its members: startup would wait for nobody.
+  bool may_stay_unknown(const CheckSpec& group) {
+    return std::all_of(group.members.begin(), group.members.end(), [&](const std::string& name) {
+      const ReadCheck* const member = find(name);
+      return member != nullptr && member->may_stay_unknown;
+    });
+  }
+
   /// A group is local when all of it is, and as slow to notice as its slowest member.
   void follow_members(CheckSpec& spec) {
     const CheckSpec* slowest = nullptr;
@@ -144,6 +153,7 @@ class GroupReader {
     spec.fall = slowest->fall;
     spec.rise = slowest->rise;
     spec.jitter = slowest->jitter;
+    spec.silence_max = slowest->silence_max;
   }
 
   static std::string fingerprint_of(const CheckSpec& spec) {

@@ -83,6 +83,14 @@ void write_status(JsonWriter& json, const CheckView& check, Instant now) {
   }
 }
 
+std::string detection_rule(const CheckSpec& spec) {
+  const std::string_view of_member = spec.is_group() ? "of its slowest member: " : "";
+  return std::string(of_member) +
+         (spec.silence_max ? "every + grace, from the last call on"
+                           : "interval·(1 + jitter) + timeout + (fall − 1)·max(retry_interval, "
+                             "timeout)");
+}
+
 void write_spec(JsonWriter& json, const CheckSpec& spec) {
   json.text("kind", spec.kind->name);
   json.text("target", spec.target);
@@ -92,6 +100,7 @@ void write_spec(JsonWriter& json, const CheckSpec& spec) {
   json.integer("rise", spec.rise);
   json.number("worst_case_detection_seconds",
               std::chrono::duration<double>(spec.worst_case_detection()).count());
+  json.text("worst_case_detection_rule", detection_rule(spec));
   json.number("stale_after_seconds", std::chrono::duration<double>(spec.stale_after()).count());
 }
 

@@ -377,6 +377,7 @@ std::vector<MemberView> StatusBoard::members_locked(const CheckSpec& group, Inst
   for (const std::string& name : group.members) {
     const CheckState& state = *slots_[index_.find(name)->second].state;
     MemberView view{state.spec->name, state.status, state.reason};
+    view.unfed = is_unfed(*state.spec, state.status);
     view.left_out = state.muted_until && now.mono < *state.muted_until;
     const auto parent = index_.find(state.spec->parent);
     if (parent != index_.end()) {

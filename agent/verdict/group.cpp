@@ -20,10 +20,10 @@ struct Count {
   [[nodiscard]] int all() const { return pass + warn + fail + unknown; }
 };
 
-Count count_of(std::span<const MemberView> members, bool with_left_out) {
+Count count_of(std::span<const MemberView> members, bool with_those_out) {
   Count count;
   for (const MemberView& member : members) {
-    if (member.left_out && !with_left_out) continue;
+    if (member.is_out() && !with_those_out) continue;
     switch (member.status) {
       case Status::unknown:
         ++count.unknown;
@@ -44,16 +44,16 @@ Count count_of(std::span<const MemberView> members, bool with_left_out) {
 
 Reason first_warning(std::span<const MemberView> members) {
   const auto found = std::find_if(members.begin(), members.end(), [](const MemberView& member) {
-    return member.status == Status::warn && !member.left_out;
+    return member.status == Status::warn && !member.is_out();
   });
   return found == members.end() ? Reason::none : found->reason;
 }
 
-Reason most_common_failure(std::span<const MemberView> members, bool with_left_out) {
+Reason most_common_failure(std::span<const MemberView> members, bool with_those_out) {
   std::array<int, reason_count> votes{};
   Reason winner = Reason::none;
   for (const MemberView& member : members) {
-    if (member.status == Status::fail && (with_left_out || !member.left_out)) {
+    if (member.status == Status::fail && (with_those_out || !member.is_out())) {
       ++votes[static_cast<std::size_t>(member.reason)];
     }
   }
@@ -79,8 +79,8 @@ const KindSpec& group_kind() {
 GroupStatus judge_group(std::span<const MemberView> members, int need) {
   GroupStatus group;
   Count count = count_of(members, false);
-  group.left_out = count.all() == 0;
-  if (group.left_out) count = count_of(members, true);
+  group.all_out = count.all() == 0;
+  if (group.all_out) count = count_of(members, true);
   need = std::min(need, count.all());
   group.well = static_cast<std::size_t>(count.pass + count.warn);
   if (count.pass >= need) {
@@ -92,7 +92,7 @@ GroupStatus judge_group(std::span<const MemberView> members, int need) {
     group.status = Status::unknown;
   } else {
     group.status = Status::fail;
-    group.reason = most_common_failure(members, group.left_out);
+    group.reason = most_common_failure(members, group.all_out);
   }
   return group;
 }

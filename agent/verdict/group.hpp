@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include <vitals/kind.hpp>
+#include <vitals/check.hpp>
 
 namespace vitals {
 
@@ -20,7 +20,17 @@ struct MemberView {
   Reason reason = Reason::none;
   /// Muted or suppressed: the group goes on without it.
   bool left_out = false;
+  /// As is_unfed() says: nothing is known of it, nor needs to be; the group goes on without it,
+  /// too.
+  bool unfed = false;
+
+  [[nodiscard]] bool is_out() const { return left_out || unfed; }
 };
+
+/// A heartbeat that nobody has posted yet: unknown, and it does not count (contract §3.2).
+[[nodiscard]] inline bool is_unfed(const CheckSpec& spec, Status status) {
+  return status == Status::unknown && !spec.kind->counts_while_unknown;
+}
 
 struct GroupStatus {
   Status status = Status::unknown;
@@ -28,12 +38,12 @@ struct GroupStatus {
   /// warning member's.
   Reason reason = Reason::none;
   std::size_t well = 0;  // members that pass or warn
-  /// Every member is left out, and so the group does not count; the status is as if none were.
-  bool left_out = false;
+  /// Every member is out, and so the group does not count; the status is as if none were.
+  bool all_out = false;
 };
 
 /// pass: `need` members pass. warn: it takes warning ones to have as many. fail: not even those
-/// that are still unknown could make it so many; else unknown. Of members that are left out none is
+/// that are still unknown could make it so many; else unknown. Of members that are out none is
 /// asked for: `need` shrinks to what remains.
 [[nodiscard]] GroupStatus judge_group(std::span<const MemberView> members, int need);
 

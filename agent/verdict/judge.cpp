@@ -43,7 +43,8 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
 }
 
 void judge_counting(const CheckState& state, CheckJudgement& judgement) {
-  const bool silent_newcomer = judgement.status == Status::unknown && !state.counts_while_unknown;
+  const bool silent_newcomer =
+      judgement.status == Status::unknown && (!state.counts_while_unknown || judgement.unfed);
   judgement.counts = state.spec->impact != Impact::info && !judgement.muted &&
                      judgement.suppressed_by.empty() && !silent_newcomer;
 }
@@ -67,11 +68,14 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
   CheckJudgement& group = judgement.checks[at];
   std::vector<MemberView> members;
   std::string_view suppressed_by;
+  bool any_left_out = false;
   for (const std::string& name : state.spec->members) {
     const std::size_t i = index.find(name)->second;
     const CheckJudgement& member = judgement.checks[i];
     const bool left_out = member.muted || !member.suppressed_by.empty();
-    members.push_back({name, member.status, member.reason, left_out});
+    const bool unfed = is_unfed(*snapshot.checks[i]->spec, member.status);
+    members.push_back({name, member.status, member.reason, left_out, unfed});
+    any_left_out = any_left_out || left_out;
     if (!member.suppressed_by.empty()) suppressed_by = member.suppressed_by;
   }
   const GroupStatus now = judge_group(members, state.spec->need);
@@ -80,7 +84,9 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
     group.reason = now.reason;
     group.detail = "the members' results are too old, or a mute has ended";
   }
-  if (!now.left_out) return;
+  if (!now.all_out) return;
+  group.unfed = !any_left_out;
+  if (group.unfed) return;
   group.suppressed_by = suppressed_by;
   group.muted = group.muted || suppressed_by.empty();
 }

@@ -23,6 +23,8 @@ struct CheckJudgement {
   bool gates = false;
   /// Name of the failing parent that silences it; empty: none. Points into the snapshot.
   std::string_view suppressed_by;
+  /// A group of nothing but heartbeats that nobody has posted yet.
+  bool unfed = false;
   /// False for info, muted and suppressed checks: they never touch verdict or readiness.
   bool counts = true;
 };

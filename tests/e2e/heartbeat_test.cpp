@@ -126,6 +126,32 @@ TEST_CASE("heartbeat: a suspend makes no call late, by post or by file; the awak
   CHECK(becomes(agent, "touched", "fail"));
 }
 
+TEST_CASE("heartbeat: a critical group of them that nobody has fed keeps nobody from being ready") {
+  const std::string often = "kind = \"heartbeat\"\nevery = \"2s\"\n";
+  const std::string config =
+      "[checks.a]\n" + often + "[checks.b]\n" + often +
+      "grace = \"1500ms\"\n[groups.jobs]\nmembers = [\"a\", \"b\"]\nneed = 2\n"
+      "impact = \"critical\"\n";
+  const Agent agent(config);
+  CHECK(eventually([&] { return agent.get("/health/startup").status == 200; }));
+  REQUIRE(becomes(agent, "a", "unknown"));
+  CHECK(verdict(agent) == "pass");
+  CHECK(agent.get("/health/ready").status == 200);
+  CHECK(post(agent, "a") == 204);
+  REQUIRE(becomes(agent, "a", "fail"));
+  CHECK(becomes(agent, "jobs", "fail"));
+  CHECK(verdict(agent) == "fail");
+
+  const auto validated = vitals({"validate", "--config", agent.config_file().string()});
+  CHECK(validated.code == 0);
+  CHECK(validated.output.find("a: heartbeat, info, local, every 10s, worst-case detection 2.0s") !=
+        std::string::npos);
+  CHECK(validated.output.find("worst-case detection 3.5s") != std::string::npos);
+  const auto explained = vitals({"explain", "b", "--config", agent.config_file().string()});
+  CHECK(explained.output.find("at worst 3.5 s from the moment it dies: every + grace") !=
+        std::string::npos);
+}
+
 TEST_CASE("heartbeat: a critical one that nobody has fed keeps nobody from being ready") {
   const Agent agent("[checks.hb]\nkind = \"heartbeat\"\nevery = \"1h\"\nimpact = \"critical\"\n");
   CHECK(eventually([&] { return agent.get("/health/ready").status == 200; }, 30s));

@@ -24,6 +24,8 @@ constexpr MemberView refused{"r", Status::fail, Reason::refused, false};
 constexpr MemberView timed_out{"t", Status::fail, Reason::timeout, false};
 constexpr MemberView unknown{"u", Status::unknown, Reason::none, false};
 
+constexpr MemberView unfed{"h", Status::unknown, Reason::none, false, true};
+
 MemberView left_out(MemberView member) {
   member.left_out = true;
   return member;
@@ -67,11 +69,20 @@ TEST_SUITE("group") {
     CHECK(status_of({left_out(refused), timed_out}, 1) == Status::fail);
     CHECK(reason_of({left_out(refused), timed_out}, 1) == Reason::timeout);
     CHECK(status_of({left_out(passing), refused}, 1) == Status::fail);
-    CHECK_FALSE(judge_group(std::vector{left_out(refused), passing}, 1).left_out);
+    CHECK_FALSE(judge_group(std::vector{left_out(refused), passing}, 1).all_out);
     const std::vector all{left_out(refused), left_out(refused)};
-    CHECK(judge_group(all, 1).left_out);
+    CHECK(judge_group(all, 1).all_out);
     CHECK(judge_group(all, 1).status == Status::fail);
     CHECK(judge_group(all, 1).reason == Reason::refused);
+  }
+
+  TEST_CASE("group: heartbeats that nobody has posted yet are not asked for") {
+    CHECK(status_of({unfed, passing}, 2) == Status::pass);
+    CHECK(status_of({unfed, refused}, 1) == Status::fail);
+    CHECK_FALSE(judge_group(std::vector{unfed, refused}, 1).all_out);
+    const std::vector all{unfed, unfed};
+    CHECK(judge_group(all, 1).all_out);
+    CHECK(judge_group(all, 1).status == Status::unknown);
   }
 
   TEST_CASE("group: its detail says how many are well, and who is not and why") {
@@ -244,6 +255,38 @@ TEST_SUITE("group on the board") {
     it.feed("a", failed(Reason::refused, "no"), 2);
     CHECK(it.judged(2).checks[3].suppressed_by == "search");
     CHECK(it.judged(2).verdict == Status::warn);
+  }
+
+  TEST_CASE("group: of heartbeats alone that nobody has posted it does not count, until one is") {
+    static const KindSpec heartbeat{.name = "heartbeat",
+                                    .component_type = "component",
+                                    .doc = "",
+                                    .settings = {},
+                                    .metrics = {},
+                                    .counts_while_unknown = false};
+    Board it;
+    it.group->startup = false;
+    for (const auto& member : {it.a, it.b}) {
+      member->kind = &heartbeat;
+      member->fingerprint += " heartbeat";
+    }
+    it.group->fingerprint += " of heartbeats";
+    it.set({it.a, it.b, it.group});
+    it.feed("a", undecided("no call since the agent started"), 1);
+    it.feed("b", undecided("no call since the agent started"), 1);
+    CHECK(it.state().status == Status::unknown);
+    CHECK_FALSE(it.judged(1).checks[2].counts);
+    CHECK_FALSE(it.judged(1).checks[2].muted);
+    CHECK(it.judged(1).verdict == Status::pass);
+    CHECK(it.judged(1).ready);
+    CHECK(render_line(*it.board.latest(), it.judged(2), {}, at(2)).find("unknown: search") !=
+          std::string::npos);
+    it.feed("b", failed(Reason::stale, "no call"), 2);
+    CHECK(it.state().status == Status::fail);
+    CHECK(it.judged(2).checks[2].counts);
+    CHECK(it.judged(2).verdict == Status::fail);
+    it.feed("b", passed("called"), 3);
+    CHECK(it.judged(3).verdict == Status::pass);
   }
 
   TEST_CASE("group: it fails since the first failure of the member that tipped it") {

@@ -105,7 +105,10 @@ TEST_SUITE("history report") {
     const Json json = Json::parse(document);
     CHECK(json["next_attempt"] == "2025-12-18T00:20:03Z");
     CHECK(json["transitions"].size() == 1);
-    CHECK(json["worst_case_detection_seconds"] == 16);
+    CHECK(json["worst_case_detection_seconds"] == 26);
+    CHECK(
+        json["worst_case_detection_rule"].get<std::string>().starts_with("interval·(1 + jitter)"));
+    CHECK(json["since"] == "2025-12-18T00:19:33Z");
     CHECK(json["last_attempt"]["reason"] == "saturated");
   }
 
