@@ -388,14 +388,14 @@ std::vector<MemberView> StatusBoard::members_locked(const CheckSpec& group, Inst
   return members;
 }
 
-Instant StatusBoard::began_locked(const CheckSpec& group, Instant now) const {
+Instant StatusBoard::began_locked(const CheckState& group, Instant now) const {
   std::optional<Instant> latest;
-  for (const std::string& name : group.members) {
+  for (const std::string& name : group.spec->members) {
     const CheckState& member = *slots_[index_.find(name)->second].state;
     if (member.status != Status::fail) continue;
     if (!latest || latest->mono < member.since.mono) latest = member.since;
   }
-  return latest.value_or(now);
+  return latest && latest->mono >= group.changed.mono ? *latest : now;
 }
 
 bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Events& events) {
@@ -416,7 +416,7 @@ bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Eve
   ++state->counters.transitions[static_cast<std::size_t>(state->status)]
                                [static_cast<std::size_t>(group.status)];
   state->status = group.status;
-  state->since = group.status == Status::fail ? began_locked(*state->spec, now) : now;
+  state->since = group.status == Status::fail ? began_locked(*state, now) : now;
   state->changed = now;
   change_locked(slot, std::move(state), now, events);
   return true;

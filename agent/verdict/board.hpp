@@ -130,8 +130,9 @@ class StatusBoard {
   void judge_locked(Instant now, Events& events);
   void link_members_locked();
   /// What the members of a group are at this moment.
-  /// Since when a failing group's members say so: it tipped with the latest of them.
-  [[nodiscard]] Instant began_locked(const CheckSpec& group, Instant now) const;
+  /// Since when a group that fails now does: it tipped with the latest of its failing members. When
+  /// that one failed before the group was last well, something else tipped it (the end of a mute).
+  [[nodiscard]] Instant began_locked(const CheckState& group, Instant now) const;
   [[nodiscard]] std::vector<MemberView> members_locked(const CheckSpec& group, Instant now) const;
   /// Lets a group follow its members; `sampled`: one of them has a new result. True when its status
   /// changed.

@@ -303,6 +303,19 @@ TEST_SUITE("group on the board") {
     CHECK(it.state().changed.mono == at(6).mono);
   }
 
+  TEST_CASE("group: what fails since long ago tips it only when its mute ends, and since then") {
+    Board it;
+    it.feed("a", failed(Reason::refused, "no"), 1);
+    it.feed("b", passed("200"), 2);
+    CHECK(it.board.mute("a", Duration(60'000), at(3)));
+    it.group->need = 2;
+    it.feed("b", passed("200"), 4);
+    CHECK(it.state().status == Status::pass);
+    CHECK(it.board.unmute("a", at(10)));
+    CHECK(it.state().status == Status::fail);
+    CHECK(it.state().since.mono == at(10).mono);
+  }
+
   TEST_CASE("group: a reload that leaves it as it was keeps its status and its counters") {
     Board it;
     it.feed("a", passed("200"), 1);
