@@ -69,6 +69,7 @@ class Scene {
   /// One check for each way to give `part` back.
   void add_http(const std::string& place, const std::string& part, const std::string& user,
                 const std::string& lines, const std::string& query = "");
+  void add_app();
   void add_http_places();
   void add_proxies();
   void add_redis();
@@ -290,7 +291,17 @@ void Scene::add_others() {
       false);
 }
 
+/// The app's own metrics are fetched by the agent itself, not by a check.
+void Scene::add_app() {
+  const std::string password = percent_encoded(canaries_.make("appmetrics"));
+  const std::string key = percent_encoded(canaries_.make("appquery"));
+  config_ += "[app]\nmetrics = " +
+             quote("http://u:" + password + "@" + at(http_) + "/echo/status/query?key=" + key) +
+             "\n";
+}
+
 Scene::Scene() {
+  add_app();
   add_http_places();
   add_proxies();
   add_redis();
