@@ -89,6 +89,9 @@ class Supervisor {
   void open_door(const DoorSettings& settings, PassedDescriptors& passed);
   void on_helper_end(Helper& helper, int status);
   void stop_helpers();
+  void let_door_finish();
+  template <typename Predicate>
+  void reap_until(Predicate over, TimePoint limit);
   /// False: there is nobody to tell.
   bool tell_helpers();
   void announce_end();
@@ -123,6 +126,7 @@ class Supervisor {
   SupervisorSettings settings_{};
   Phase phase_ = Phase::starting;
   TimePoint deadline_ = never;  // of the phase
+  TimePoint stop_until_{};      // the app's time after its signal ends then
   AppState app_{};
   pid_t group_ = 0;  // of the app that runs or ran last
   TimePoint app_started_{};
@@ -404,22 +408,47 @@ void Supervisor::on_helper_end(Helper& helper, int status) {
       .number("delay_ms", delay.count());
 }
 
+/// `over` is asked after each signal, with its number.
+template <typename Predicate>
+void Supervisor::reap_until(Predicate over, TimePoint until) {
+  const Deadline limit(until);
+  reap();
+  int number = 0;
+  while (!over(number) && !limit.expired()) {
+    pollfd entry{signals_.get(), POLLIN, 0};
+    poll(&entry, 1, limit.remaining_ms());
+    signalfd_siginfo info{};
+    const ssize_t size = read(signals_.get(), &info, sizeof info);
+    if (size < 0 && errno != EAGAIN) return;
+    number = size > 0 ? static_cast<int>(info.ssi_signo) : 0;
+    reap();
+  }
+}
+
+/// The app has said its last word, but slow readers may not have it yet: in a drain the door may
+/// use what is left of stop_timeout. Whoever asks again to stop is in a hurry.
+void Supervisor::let_door_finish() {
+  if (!app_.draining || kill_sent_ || door_.pid <= 0) return;
+  if (stop_until_ == TimePoint{}) {
+    stop_until_ = Clock::now() + Duration(settings_.stop_timeout_ms);
+  }
+  kill(door_.pid, SIGTERM);
+  const auto over = [&](int number) {
+    return door_.pid <= 0 || number == SIGTERM || number == SIGINT;
+  };
+  reap_until(over, stop_until_);
+}
+
 void Supervisor::stop_helpers() {
+  let_door_finish();
   for (const Helper& helper : helpers_) {
     if (helper.pid > 0) kill(helper.pid, SIGTERM);
   }
-  const auto alive = [&] {
-    return std::any_of(helpers_.begin(), helpers_.end(), [](const Helper& h) { return h.pid > 0; });
+  const auto gone = [&](int) {
+    return std::all_of(helpers_.begin(), helpers_.end(),
+                       [](const Helper& helper) { return helper.pid <= 0; });
   };
-  const Deadline limit = Deadline::after(helper_stop_limit);
-  reap();
-  while (alive() && !limit.expired()) {
-    pollfd entry{signals_.get(), POLLIN, 0};
-    poll(&entry, 1, limit.remaining_ms());
-    signalfd_siginfo ignored{};
-    if (read(signals_.get(), &ignored, sizeof ignored) < 0 && errno != EAGAIN) break;
-    reap();
-  }
+  reap_until(gone, Clock::now() + helper_stop_limit);
   for (const Helper& helper : helpers_) {
     if (helper.pid <= 0) continue;
     kill(helper.pid, SIGKILL);
@@ -449,6 +478,7 @@ bool Supervisor::all_drained() const {
 
 void Supervisor::start_app_now() {
   verdict_is_out_ = hurry_ = restarting_ = kill_sent_ = stopped_ = stop_forwarded_ = false;
+  stop_until_ = {};
   oom_before_ = count_oom_kills();
   job_control_ = is_terminal_ours();
   const AppStart start =
@@ -565,7 +595,7 @@ void Supervisor::begin_drain(int signal) {
 
 void Supervisor::begin_stop(int signal, TimePoint now) {
   phase_ = Phase::stopping;
-  deadline_ = now + Duration(settings_.stop_timeout_ms);
+  deadline_ = stop_until_ = now + Duration(settings_.stop_timeout_ms);
   signal_app(signal);
   if (stopped_) signal_app(SIGCONT);  // or it could not even hear the signal
 }

@@ -1,10 +1,12 @@
 // The front door's loop: waiting, time-outs, and clients that come and go.
 #include "agent/front/door.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -24,6 +26,7 @@ constexpr std::uint64_t listener_id = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t wake_id = listener_id - 1;
 
 /// The app sees our loopback connection only, so that we have to notice clients that vanished.
+/// Their sockets inherit it from the listener.
 void watch_for_silence(int fd) {
   constexpr int on = 1;
   constexpr int idle_seconds = 60;
@@ -80,6 +83,7 @@ Door::Door(Fd listener, DoorSettings settings, Page& page, DoorListener tell)
   VITALS_ASSERT(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0);
   event.data.u64 = listener_id;
   VITALS_ASSERT(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event) == 0);
+  watch_for_silence(listener_.get());
   // What a door before us left.
   page_.set_in_flight(0, now_);
   page_.set_connections(0, now_);
@@ -99,6 +103,25 @@ void Door::run() {
 
 bool Door::stopped() const { return stop_at_ && (sessions_ == 0 || now_ >= *stop_at_); }
 
+/// The client's side has all that we sent: once the Machine stops, the kernel sends no more.
+bool Door::delivered(const Session& session) {
+  int unacknowledged = 0;
+  return ioctl(session.client.fd.get(), SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0;
+}
+
+/// While we stop, nothing but time tells that a client took the last bytes; and whoever waits for
+/// the app to boot waits for nothing.
+void Door::look_at_stopping() {
+  if (!stop_at_ || now_ < stop_look_at_) return;
+  stop_look_at_ = now_ + stop_look;
+  for (const auto& slot : slots_) {
+    if (!slot.session) continue;
+    Session& session = *slot.session;
+    if (session.route == Route::waiting) refuse(session, 503, "draining");
+    advance(session);
+  }
+}
+
 void Door::turn() {
   std::array<epoll_event, events_per_turn> events;  // filled by the kernel
   const int count =
@@ -111,6 +134,7 @@ void Door::turn() {
   }
   serve_queued();
   expire();
+  look_at_stopping();
   drop_held_heads();
   closed_.clear();
 }
@@ -159,9 +183,8 @@ void Door::begin_stop() {
   listener_.reset();
   accept_again_.reset();
   hold_draining(true);
-  for (const auto& slot : slots_) {
-    if (slot.session) settle(*slot.session);
-  }
+  // Who has just come with a request is read before it is looked at.
+  stop_look_at_ = now_ + stop_look;
 }
 
 int Door::next_wait_ms() const {
@@ -175,6 +198,7 @@ int Door::next_wait_ms() const {
   for (const auto& moment : {stop_at_, accept_again_, retry_at_}) {
     if (moment) next = std::min(next, *moment);
   }
+  if (stop_at_) next = std::min(next, stop_look_at_);
   return Deadline(next).remaining_ms();
 }
 
@@ -261,7 +285,6 @@ void Door::admit(Fd fd) {
   const auto index = free_slots_.back();
   Slot& slot = slots_[index];
   const auto id = (static_cast<std::uint64_t>(slot.generation) << 31U) | index;
-  watch_for_silence(fd.get());
   epoll_event event{};
   event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.u64 = id << 1U;

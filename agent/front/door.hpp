@@ -51,6 +51,8 @@ inline constexpr std::size_t guests_max = 32;
 inline constexpr std::size_t reserved_descriptors = 32 + 2 * pipes_max + 2 * guests_max;
 /// How long the listener rests when no descriptor is left.
 inline constexpr Duration accept_pause{100};
+/// How often a door that stops looks whether clients have taken its last bytes.
+inline constexpr Duration stop_look{20};
 /// How often the clocks are compared.
 inline constexpr Duration clock_tick{1'000};
 
@@ -75,8 +77,8 @@ class Door {
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;
 
-  /// Until request_stop(): then nobody new is let in, and it ends when no request runs any more, or
-  /// after `limit`.
+  /// Until request_stop(): then nobody new is let in, and it ends when no request runs any more and
+  /// clients have acknowledged what was sent to them, or after `limit`.
   void run();
   void request_stop(Duration limit);
 
@@ -100,6 +102,8 @@ class Door {
   void handle(const std::uint64_t data, std::uint32_t events);
   void take_wake_up();
   void begin_stop();
+  [[nodiscard]] static bool delivered(const Session& session);
+  void look_at_stopping();
   [[nodiscard]] bool stopped() const;
   void expire();
   void expire_stage(Stage stage);
@@ -189,6 +193,7 @@ class Door {
 
   std::atomic<Duration::rep> stop_limit_{-1};
   std::optional<TimePoint> stop_at_;
+  TimePoint stop_look_at_{};
 };
 
 }  // namespace vitals::front

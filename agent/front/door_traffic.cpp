@@ -300,7 +300,10 @@ void Door::settle(Session& session) {
   const Stage stage = stage_of(session);
   const bool idle = stage == Stage::silent || stage == Stage::receiving ||
                     (stage == Stage::flowing && !session.in_flight && !session.talk.tunnel());
-  if (stop_at_ && idle && session.up.empty() && session.down.empty()) return close(session);
+  const bool over = idle || session.client.shut;
+  if (stop_at_ && over && session.up.empty() && session.down.empty() && delivered(session)) {
+    return close(session);
+  }
   enter(session, stage);
 }
 

@@ -15,8 +15,9 @@ namespace vitals::front {
 /// The hidden word of the command line, for `vitals run` alone.
 inline constexpr std::string_view command_word = "front-door";
 
-/// Running requests may take so long after TERM; the supervisor gives the app at least as long.
-inline constexpr Duration stop_limit{2'000};
+/// Running requests may take so long after TERM, as long as Fly lets any Machine take; the
+/// supervisor ends the door with the app's stop_timeout.
+inline constexpr Duration stop_limit{300'000};
 
 /// What a door needs of the configuration. It is handed over as words: the door's memory never
 /// holds the configuration, its secrets or the environment. Words: LISTENER PAGE UPSTREAM, the log

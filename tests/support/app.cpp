@@ -102,7 +102,8 @@ int agent_of(int supervisor) {
 int app_of(int supervisor) {
   for (const auto& child : children_of(supervisor)) {
     // Between fork and exec a child still looks like its parent.
-    const bool ours = child.command.find("vitals run ") != std::string::npos;
+    const bool ours = child.command.find("vitals run ") != std::string::npos ||
+                      child.command.find(" front-door ") != std::string::npos;
     if (!ours && child.pid == child.group && child.state != 'Z') return child.pid;
   }
   return 0;
