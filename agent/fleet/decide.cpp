@@ -44,6 +44,7 @@ void Opinion::hear(const Round& round) {
   switch (round.leaning) {
     case Leaning::unheard:
       decided_ = true;  // asking sooner would not find anybody
+      word_.undecided = false;
       if (word_.answered == 0) word_.at = round.at;
       return;
     case Leaning::undecided:
@@ -61,10 +62,12 @@ void Opinion::hear(const Round& round) {
   word_.failing = round.failing;
   word_.at = round.at;
   if (!decided_) ++quick_rounds_;
+  word_.undecided = next_round_in() != round_interval;
 }
 
 Duration Opinion::next_round_in() const {
-  return decided_ || quick_rounds_ > quick_rounds_max ? round_interval : round_interval_undecided;
+  if (decided_ || quick_rounds_ > quick_rounds_max) return round_interval;
+  return ours_in_a_row_ > 0 ? round_interval_confirming : round_interval_undecided;
 }
 
 }  // namespace vitals::fleet

@@ -64,10 +64,13 @@ enum class Leaning { unheard, undecided, shared, ours };
 inline constexpr int ours_rounds_needed = 2;
 
 /// Rounds are this far apart, and while they do not decide yet, this far, a limited number of
-/// times.
+/// times. For as long the check itself is asked at its retry_interval: what is missing is often a
+/// failed attempt of ours after the others' passes.
 inline constexpr Duration round_interval{10'000};
-inline constexpr Duration round_interval_undecided{2'000};
-inline constexpr int quick_rounds_max = 20;
+inline constexpr Duration round_interval_undecided{1'000};
+/// Between the first round that says `ours` and the one that confirms it.
+inline constexpr Duration round_interval_confirming{500};
+inline constexpr int quick_rounds_max = 40;
 
 /// One round on one check.
 struct Round {
@@ -82,7 +85,7 @@ class Opinion {
  public:
   /// A round that nobody answers changes nothing: the last word ages (fleet_word_good_for).
   void hear(const Round& round);
-  /// Verdict, counts and age; the name is for the caller to fill in.
+  /// All but the name, which is for the caller to fill in.
   [[nodiscard]] const FleetWord& word() const { return word_; }
   /// How long after the start of this round the next one should start.
   [[nodiscard]] Duration next_round_in() const;

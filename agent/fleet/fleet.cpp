@@ -39,6 +39,12 @@ OwnFailure own_failure(const CheckState& state, const CheckJudgement& judgement,
   return own;
 }
 
+/// Its status is fail, or is about to become so.
+bool begins_to_fail(const CheckState& state, const CheckJudgement& judgement) {
+  if (judgement.status == Status::fail) return true;
+  return !state.spec->is_group() && !judgement.stale && state.failures_in_a_row > 0;
+}
+
 PeerReport report_of(const PeerAnswer& answer, TimePoint asked, TimePoint received) {
   PeerReport report{.fails = answer.fails};
   if (answer.attempt) {
@@ -105,7 +111,7 @@ void Fleet::run() {
     const auto failing = settings.peers.empty() ? std::vector<Failing>{} : failing_now();
     keep_only(failing);
     const bool news = std::any_of(failing.begin(), failing.end(), [&](const Failing& each) {
-      return !opinions_.contains(each.check);
+      return !hearings_.contains(each.check);
     });
     if (news || (!failing.empty() && Clock::now() >= next)) {
       const TimePoint began = Clock::now();
@@ -130,23 +136,29 @@ std::vector<Fleet::Failing> Fleet::failing_now() const {
   for (const std::size_t i : worst_first(*snapshot, judgement)) {
     const CheckState& state = *snapshot->checks[i];
     const CheckJudgement& check = judgement.checks[i];
-    const bool asks = check.counts && check.status == Status::fail &&
+    const bool asks = check.counts && begins_to_fail(state, check) &&
                       state.spec->impact == Impact::critical && state.spec->scope == Scope::shared;
     if (!asks) continue;
-    failing.push_back({state.spec->name, own_failure(state, check, now)});
+    failing.push_back({.check = state.spec->name,
+                       .own = own_failure(state, check, now),
+                       .turned = check.status == Status::fail});
     if (failing.size() == checks_asked_max) break;
   }
   return failing;
 }
 
 void Fleet::keep_only(const std::vector<Failing>& failing) {
-  const auto fails = [&](const std::string& check) {
-    return std::any_of(failing.begin(), failing.end(),
-                       [&](const Failing& each) { return each.check == check; });
+  // A failure that ended before the check turned says nothing of the one that began since then;
+  // once it has turned, one pass in between is no end.
+  const auto same = [](const Hearing& hearing, const Failing& each) {
+    return hearing.began == each.own.began || (hearing.turned && each.turned);
   };
-  const auto gone =
-      std::erase_if(opinions_, [&](const auto& entry) { return !fails(entry.first); });
-  std::erase_if(views_, [&](const auto& entry) { return !fails(entry.first); });
+  const auto gone = std::erase_if(hearings_, [&](const auto& entry) {
+    return std::none_of(failing.begin(), failing.end(), [&](const Failing& each) {
+      return each.check == entry.first && same(entry.second, each);
+    });
+  });
+  std::erase_if(views_, [&](const auto& entry) { return !hearings_.contains(entry.first); });
   if (failing.empty()) {
     addresses_.clear();
     answered_.clear();
@@ -209,13 +221,16 @@ void Fleet::hear(const Failing& failing, const std::vector<PeerView>& answers) {
   round.failing = static_cast<int>(std::count_if(answers.begin(), answers.end(),
                                                  [](const PeerView& view) { return view.fails; }));
   round.at = Clock::now();
-  opinions_[failing.check].hear(round);
+  Hearing& hearing = hearings_[failing.check];
+  hearing.opinion.hear(round);
+  hearing.began = failing.own.began;
+  hearing.turned = failing.turned;
 }
 
 void Fleet::publish() {
   std::vector<FleetWord> words;
-  for (const auto& [check, opinion] : opinions_) {
-    words.push_back(opinion.word());
+  for (const auto& [check, hearing] : hearings_) {
+    words.push_back(hearing.opinion.word());
     words.back().check = check;
   }
   board_.set_fleet(std::move(words), Instant::now());
@@ -223,8 +238,8 @@ void Fleet::publish() {
 
 Duration Fleet::pause() const {
   Duration soonest = round_interval;
-  for (const auto& [check, opinion] : opinions_) {
-    soonest = std::min(soonest, opinion.next_round_in());
+  for (const auto& [check, hearing] : hearings_) {
+    soonest = std::min(soonest, hearing.opinion.next_round_in());
   }
   return soonest;
 }

@@ -44,7 +44,9 @@ using LookUp = std::function<Result<std::vector<std::string>>(const std::string&
                                                               const Deadline& deadline)>;
 
 /// One thread, once there is anybody to ask; it sleeps until nudged while no shared critical check
-/// fails here. Gives the board the word of the fleet; has no other effect.
+/// fails here. It asks from the first failed attempt on, so that the word is there when the check
+/// turns to fail; before that nobody heeds it. Gives the board the word of the fleet; has no other
+/// effect.
 class Fleet {
  public:
   /// `board` outlives it.
@@ -60,15 +62,23 @@ class Fleet {
   void stop();
 
  private:
-  /// A shared critical check that fails here.
+  /// A shared critical check that fails here, or whose last attempts did.
   struct Failing {
     std::string check;
     OwnFailure own;
+    bool turned = false;  // its status is fail
+  };
+  /// What has been heard on one failure.
+  struct Hearing {
+    Opinion opinion;
+    TimePoint began{};  // OwnFailure::began
+    bool turned = false;
   };
   using Views = std::map<std::string, PeerView>;  // by address
 
   void run();
   [[nodiscard]] std::vector<Failing> failing_now() const;
+  /// Forgets what was heard on other failures, earlier ones of the same checks among them.
   void keep_only(const std::vector<Failing>& failing);
   void ask(const std::vector<Failing>& failing, const FleetSettings& settings);
   [[nodiscard]] std::vector<std::string> choose(const FleetSettings& settings,
@@ -84,7 +94,7 @@ class Fleet {
 
   // The thread's own.
   std::mt19937 random_;
-  std::map<std::string, Opinion> opinions_;  // by check
+  std::map<std::string, Hearing> hearings_;  // by check
   std::vector<std::string> addresses_;       // of the last look-up that found any
   std::set<std::string> answered_;           // in the last round
   std::map<std::string, Views> views_;       // by check; also of those who fell silent

@@ -184,7 +184,10 @@ void StatusBoard::cancel(const AttemptId& attempt) {
 bool StatusBoard::wants_retry(std::string_view check) const {
   const std::lock_guard lock(mutex_);
   const auto found = index_.find(check);
-  return found != index_.end() && disagrees(*slots_[found->second].state);
+  if (found == index_.end()) return false;
+  const auto waits = [&](const FleetWord& word) { return word.check == check && word.undecided; };
+  return disagrees(*slots_[found->second].state) ||
+         std::any_of(draft_.fleet.begin(), draft_.fleet.end(), waits);
 }
 
 void StatusBoard::resume(const Gap& gap, Duration grace) {

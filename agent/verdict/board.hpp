@@ -80,8 +80,8 @@ class StatusBoard {
   void overrun(const AttemptId& attempt, Instant started, Instant now);
   /// Closes an attempt without a result: it was interrupted.
   void cancel(const AttemptId& attempt);
-  /// The last outcome disagrees with the status: ask again after retry_interval. False when the
-  /// check is not on the board.
+  /// The last outcome disagrees with the status, or other Machines can't tell yet whose failure it
+  /// is: ask again after retry_interval. False when the check is not on the board.
   [[nodiscard]] bool wants_retry(std::string_view check) const;
 
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).

@@ -128,6 +128,9 @@ struct FleetWord {
   FleetVerdict verdict = FleetVerdict::alone;
   int answered = 0;
   int failing = 0;
+  /// Another failed attempt of ours may settle it: ask again after retry_interval, not after the
+  /// interval.
+  bool undecided = false;
   /// When it was last confirmed. Older than fleet_word_good_for, it counts as `alone`.
   TimePoint at{};
 };
@@ -142,7 +145,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const CheckState>> checks;
 
   SharedRule shared_rule = SharedRule::fleet;
-  /// On checks that fail, or failed a moment ago; each check at most once.
+  /// On checks that fail, began to, or failed a moment ago; each check at most once.
   std::vector<FleetWord> fleet;
   bool draining = false;
   Instant draining_since;

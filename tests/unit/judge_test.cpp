@@ -236,7 +236,7 @@ TEST_CASE("readiness: under the rule `fleet` a shared failure that is ours alone
     state->evidence_at = state->alive_at = at(now).mono;
     snapshot.checks[0] = state;
     snapshot.shared_rule = row.rule;
-    snapshot.fleet = {{"a", row.verdict, 8, 3, at(row.heard_at).mono}};
+    snapshot.fleet = {{"a", row.verdict, 8, 3, false, at(row.heard_at).mono}};
     const auto judgement = judge(snapshot, at(now).mono);
     CHECK(judgement.ready == row.ready);
     CHECK(judgement.fail_open == row.fail_open);
@@ -246,18 +246,18 @@ TEST_CASE("readiness: under the rule `fleet` a shared failure that is ours alone
 TEST_CASE(
     "readiness: the fleet's word on another check, or on one that does not count, is nothing") {
   auto snapshot = picture({{critical, fail}, {degraded, fail}});
-  snapshot.fleet = {{"b", FleetVerdict::ours, 8, 0, at(1).mono}};
+  snapshot.fleet = {{"b", FleetVerdict::ours, 8, 0, false, at(1).mono}};
   CHECK(judge(snapshot, at(1).mono).ready);
   snapshot = picture({{critical, pass}});
-  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, at(1).mono}};
+  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, false, at(1).mono}};
   CHECK(judge(snapshot, at(1).mono).ready);
   CHECK_FALSE(judge(snapshot, at(1).mono).fail_open);
 }
 
 TEST_CASE("readiness: one shared failure that is ours is enough") {
   auto snapshot = picture({{critical, fail}, {critical, fail}});
-  snapshot.fleet = {{"a", FleetVerdict::shared, 8, 8, at(1).mono},
-                    {"b", FleetVerdict::ours, 8, 0, at(1).mono}};
+  snapshot.fleet = {{"a", FleetVerdict::shared, 8, 8, false, at(1).mono},
+                    {"b", FleetVerdict::ours, 8, 0, false, at(1).mono}};
   const auto judgement = judge(snapshot, at(1).mono);
   CHECK_FALSE(judgement.ready);
   CHECK_FALSE(judgement.checks[0].gates);
@@ -266,7 +266,7 @@ TEST_CASE("readiness: one shared failure that is ours is enough") {
 
 TEST_CASE("readiness: a word grows old at the very moment that valid_until names") {
   auto snapshot = picture({{critical, fail}});
-  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, at(1).mono}};
+  snapshot.fleet = {{"a", FleetVerdict::ours, 8, 0, false, at(1).mono}};
   const auto judgement = judge(snapshot, at(1).mono);
   CHECK(judgement.valid_until == at(1).mono + fleet_word_good_for);
   CHECK_FALSE(judge(snapshot, judgement.valid_until).ready);

@@ -42,20 +42,20 @@ TEST_CASE("readiness: log and document say what other Machines see") {
   const TimePoint heard = at(4).mono;
   const std::string db = "db: connection refused (refused) for 4s";
   const std::vector<Row> rows{
-      {{"db", FleetVerdict::ours, 8, 1, heard},
+      {{"db", FleetVerdict::ours, 8, 1, false, heard},
        "db: refused; 7 of 8 other Machines that answer pass it",
        "not ready: " + db + "; 7 of 8 other Machines that answer pass it"},
-      {{"db", FleetVerdict::shared, 1, 1, heard},
+      {{"db", FleetVerdict::shared, 1, 1, false, heard},
        "db: refused; 1 of 1 other Machine that answers fail it, too",
        "stays ready on purpose (fail_open): " + db +
            "; 1 of 1 other Machine that answers fail it, too"},
-      {{"db", FleetVerdict::alone, 0, 0, heard},
+      {{"db", FleetVerdict::alone, 0, 0, false, heard},
        "db: refused; no other Machine answers",
        "stays ready on purpose (fail_open): " + db + "; no other Machine answers"},
-      {{"db", FleetVerdict::alone, 8, 1, heard},
+      {{"db", FleetVerdict::alone, 8, 1, false, heard},
        "db: refused; other Machines are being asked",
        "stays ready on purpose (fail_open): " + db + "; other Machines are being asked"},
-      {{"db", FleetVerdict::ours, 8, 1, heard - fleet_word_good_for},
+      {{"db", FleetVerdict::ours, 8, 1, false, heard - fleet_word_good_for},
        "db: refused",
        "stays ready on purpose (fail_open): " + db},
   };
@@ -84,9 +84,9 @@ TEST_CASE("board: the fleet's word changes readiness at once, each way with one 
   };
   feed(passed(""), 1);
   for (const double end : {2.0, 3.0, 4.0}) feed(failed(Reason::refused, ""), end);
-  board.set_fleet({{"db", FleetVerdict::ours, 4, 0, at(5).mono}}, at(5));
-  board.set_fleet({{"db", FleetVerdict::ours, 4, 1, at(15).mono}}, at(15));
-  board.set_fleet({{"db", FleetVerdict::shared, 4, 2, at(25).mono}}, at(25));
+  board.set_fleet({{"db", FleetVerdict::ours, 4, 0, false, at(5).mono}}, at(5));
+  board.set_fleet({{"db", FleetVerdict::ours, 4, 1, false, at(15).mono}}, at(15));
+  board.set_fleet({{"db", FleetVerdict::shared, 4, 2, false, at(25).mono}}, at(25));
   CHECK(events == std::vector<std::string>{
                       "ready ", "fail_open db: refused",
                       "not ready db: refused; 4 of 4 other Machines that answer pass it",
