@@ -87,7 +87,9 @@ sigset_t waited_signals() {
   return signals;
 }
 
+/// Until TERM: of the supervisor, or of the kernel when the supervisor is gone.
 int run(Door& door, const sigset_t& signals, Log& log) {
+  const pid_t supervisor = getppid();
   auto thread = Thread::start("front door", [&] { door.run(); });
   if (!thread) {
     log.line(LogLevel::error, "the front door can't start", {{"detail", thread.error().message}});
@@ -95,7 +97,7 @@ int run(Door& door, const sigset_t& signals, Log& log) {
   }
   int received = 0;
   sigwait(&signals, &received);
-  door.request_stop(stop_limit);
+  door.request_stop(getppid() == supervisor ? stop_limit : orphan_stop_limit);
   thread.value().join();
   return 0;
 }

@@ -18,6 +18,8 @@ inline constexpr std::string_view command_word = "front-door";
 /// Running requests may take so long after TERM, as long as Fly lets any Machine take; the
 /// supervisor ends the door with the app's stop_timeout.
 inline constexpr Duration stop_limit{300'000};
+/// And so long when nobody is left to end the door.
+inline constexpr Duration orphan_stop_limit{5'000};
 
 /// What a door needs of the configuration. It is handed over as words: the door's memory never
 /// holds the configuration, its secrets or the environment. Words: LISTENER PAGE UPSTREAM, the log

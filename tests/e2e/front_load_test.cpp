@@ -4,6 +4,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <memory>
@@ -186,6 +187,26 @@ TEST_SUITE("front door e2e") {
       if (!twice) CHECK(took >= 3'900ms);
       CHECK(took < (twice ? 4'000ms : 8'000ms));
     }
+  }
+
+  TEST_CASE(
+      "run: the supervisor dies: the front door does not outlive it for a reader that hangs") {
+    Fronted fronted(bulky_app(held_size));
+    RawClient reader(fronted.port(), AF_INET, 4'096);
+    reader.send(get("/"));
+    REQUIRE(reader.until("\r\n\r\n").starts_with("HTTP/1.1 200"));
+    const int door = fronted.door();
+    REQUIRE(door > 0);
+    fronted.process().signal(SIGKILL);
+    CHECK(eventually([&] { return !accepts_tcp(fronted.port()); }));
+    CHECK(eventually(
+        [&] {
+          const auto all = all_processes();
+          return std::none_of(all.begin(), all.end(), [&](const ProcessLine& process) {
+            return process.pid == door && process.state != 'Z';
+          });
+        },
+        20s));
   }
 
   TEST_CASE("run: a drain with idle clients is over as soon as the app is") {
