@@ -500,7 +500,7 @@ TEST_CASE("canary: validate and check say no secret") {
   CHECK(printed.output.find("bearer = \"***\"") != std::string::npos);
   CHECK(printed.output.find("token = \"***\"") != std::string::npos);
   CHECK(printed.output.find("send = \"***\"") != std::string::npos);
-  CHECK(printed.output.find("send = \"PING") != std::string::npos);
+  CHECK(printed.output.find("send = \"PING\\r\\n\"") != std::string::npos);
   said.emplace_back("validate --print", printed.output);
   for (const char* format : {"json", "text"}) {
     const Finished checked = vitals({"check", "--config", config, "--format", format}, environment,
