@@ -2,9 +2,11 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "probes/net.hpp"
+#include "probes/stream.hpp"
 #include "tests/support/name_server.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/resources.hpp"
@@ -240,6 +243,23 @@ TEST_SUITE("connect") {
       CHECK(race({{"127.0.0.1", silent.port()}}, Duration(1)).reason == Reason::connect_timeout);
     }
     CHECK(test::open_descriptors() == descriptors);
+  }
+
+  TEST_CASE("stream: after the deadline nothing is read or written, ready as it is: timeout") {
+    std::array<int, 2> ends{};
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    const Stream stream{Fd(ends[0]), nullptr};
+    const Fd peer(ends[1]);
+    REQUIRE(write(peer.get(), "x", 1) == 1);
+    std::array<char, 8> buffer{};
+    const Deadline over(Clock::now());
+    const auto read = read_some(stream, buffer, over);
+    REQUIRE(!read);
+    CHECK(read.error().reason == Reason::timeout);
+    const auto written = write_all(stream, "y", over);
+    REQUIRE(written);
+    CHECK(written->reason == Reason::timeout);
+    CHECK(read_some(stream, buffer, Deadline::after(Duration(1'000))).value() == 1);
   }
 }
 
