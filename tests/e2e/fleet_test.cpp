@@ -10,6 +10,7 @@
 #include "tests/support/machines.hpp"
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/scripted_server.hpp"
+#include "tests/support/skipped.hpp"
 
 namespace vitals::test {
 namespace {
@@ -27,12 +28,10 @@ constexpr auto leaves_within = 20s;
 /// What must not happen is watched for as long as it could take, and two rounds.
 constexpr auto watched = 10s;
 
-/// Says loudly when nothing can be shown here.
 bool possible() {
   static const std::string why = Machines::forbidden();
-  if (why.empty()) return true;
-  MESSAGE("SKIPPED, network namespaces are not permitted here: " << why);
-  return false;
+  if (!why.empty()) skipped("network namespaces are not permitted here: " + why);
+  return why.empty();
 }
 
 std::string timing() { return "interval = \"1s\"\ntimeout = \"800ms\"\n"; }
@@ -68,10 +67,7 @@ bool fails(const Machines& machines, int machine) {
 
 /// No Machine from `first` on leaves readiness while all see the failure for long enough.
 void expect_all_fail_open(const Machines& machines, int count, int first = 0) {
-  const auto end = std::chrono::steady_clock::now() + watched;
-  int out = 0;
-  while (std::chrono::steady_clock::now() < end) out += count - first - machines.ready_count(first);
-  CHECK(out == 0);
+  CHECK(stays([&] { return machines.ready_count(first) == count - first; }, watched));
   for (int i = first; i < count; ++i) {
     CAPTURE(i);
     CHECK(fails(machines, i));
@@ -164,10 +160,7 @@ TEST_CASE(
 
   dependency.close();
   REQUIRE(eventually([&] { return fails(machines, 0); }, worst_case));
-  const auto end = std::chrono::steady_clock::now() + watched;
-  int out = 0;
-  while (std::chrono::steady_clock::now() < end) out += count - machines.ready_count();
-  CHECK(out == 0);
+  CHECK(stays([&] { return machines.ready_count() == count; }, watched));
 }
 
 TEST_CASE("fleet: peers that hang, speak nonsense or hide details do not confuse") {
@@ -197,10 +190,7 @@ TEST_CASE("fleet: peers that hang, speak nonsense or hide details do not confuse
   CHECK(eventually([&] { return machines.ready_count(3) == 3; }, worst_case));
   dependency.close();
   REQUIRE(eventually([&] { return fails(machines, 3); }, worst_case));
-  const auto end = std::chrono::steady_clock::now() + watched;
-  int out = 0;
-  while (std::chrono::steady_clock::now() < end) out += 3 - machines.ready_count(3);
-  CHECK(out == 0);
+  CHECK(stays([&] { return machines.ready_count(3) == 3; }, watched));
 }
 
 TEST_CASE("fleet: liars bring nobody down whose own check passes, and DNS that fails is no fleet") {
@@ -254,10 +244,7 @@ TEST_CASE("fleet: thirty Machines: a dead dependency takes out none, a cable tak
   REQUIRE(all_ready(machines, count));
   dependency.close();
   REQUIRE(eventually([&] { return fails(machines, 0); }, worst_case));
-  const auto end = std::chrono::steady_clock::now() + watched;
-  int out = 0;
-  while (std::chrono::steady_clock::now() < end) out += count - machines.ready_count();
-  CHECK(out == 0);
+  CHECK(stays([&] { return machines.ready_count() == count; }, watched));
 }
 
 }  // namespace

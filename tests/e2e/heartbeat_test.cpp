@@ -116,8 +116,8 @@ TEST_CASE("heartbeat: a suspend makes no call late, by post or by file; the awak
   folder.write("done", "again");
   CHECK(post(agent, "posted") == 204);
   agent.process().signal(SIGSTOP);
-  // Nothing to wait for: the time that goes by is what is tested.
-  CHECK_FALSE(eventually([] { return false; }, 9s));
+  REQUIRE(eventually([&] { return agent.process().stopped(); }));
+  CHECK(stays([&] { return agent.process().stopped(); }, 9s));
   agent.process().signal(SIGCONT);
   for (int i = 0; i < 20; ++i) CHECK(agent.get("/health").status == 200);
   CHECK(agent.metric("vitals_health_transitions_total", {{"from", "pass"}, {"to", "fail"}}) == 0);

@@ -1,17 +1,19 @@
-// What `./dev image` built, run as its user, in its root, in a network namespace of its own. Takes
-// root and the image: without one of them these cases are skipped, and say so.
+// The image, run as its user, in its root, in a network namespace of its own: the one in the folder
+// VITALS_IMAGE, as `./dev image` and `./dev test` make it. Takes root.
 #include <doctest/doctest.h>
-#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "tests/support/certificates.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/machine.hpp"
 #include "tests/support/process.hpp"
 
 namespace vitals::test {
@@ -22,9 +24,13 @@ namespace fs = std::filesystem;
 constexpr std::uintmax_t binary_bytes_max = 7'000'000;
 constexpr const char* image_user = "65532:65532";
 
-fs::path image() { return source_dir() / "build/image"; }
-
-bool cannot_run() { return getuid() != 0 || !fs::exists(image() / "config.json"); }
+fs::path image() {
+  const char* const folder = std::getenv("VITALS_IMAGE");
+  if (folder == nullptr || !fs::exists(fs::path(folder) / "config.json")) {
+    throw std::runtime_error("no image: run ./dev image, and give its folder in VITALS_IMAGE");
+  }
+  return folder;
+}
 
 /// A copy of the image's root with the mount points that a container runtime adds.
 class Root {
@@ -73,8 +79,8 @@ std::string ask(const Process& agent, const std::string& target) {
       .output;
 }
 
-TEST_CASE("image: holds the binary, a CA bundle and a user, and nothing else" *
-          doctest::skip(cannot_run())) {
+TEST_CASE("image: holds the binary, a CA bundle and a user, and nothing else") {
+  if (!Machine::possible()) return;
   std::set<std::string> files;
   for (const auto& entry : fs::recursive_directory_iterator(image() / "rootfs")) {
     if (!entry.is_directory()) {
@@ -93,7 +99,8 @@ TEST_CASE("image: holds the binary, a CA bundle and a user, and nothing else" *
   CHECK(config.at("Cmd") == std::vector<std::string>{"serve"});
 }
 
-TEST_CASE("image: the binary runs in it and knows its revision" * doctest::skip(cannot_run())) {
+TEST_CASE("image: the binary runs in it and knows its revision") {
+  if (!Machine::possible()) return;
   const Root root;
   const Finished version = run(root.command("", {"version"}));
   CHECK(version.code == 0);
@@ -101,8 +108,8 @@ TEST_CASE("image: the binary runs in it and knows its revision" * doctest::skip(
   CHECK(version.output.find("unknown") == std::string::npos);
 }
 
-TEST_CASE("image: the agent serves from it with loopback as the only network, as its user" *
-          doctest::skip(cannot_run())) {
+TEST_CASE("image: the agent serves from it with loopback as the only network, as its user") {
+  if (!Machine::possible()) return;
   const Root root;
   std::ofstream(root.path() / "etc/vitals.toml")
       << "[checks.self]\nkind = \"tcp\"\naddress = \"127.0.0.1:9100\"\ninterval = \"500ms\"\n"
@@ -125,8 +132,8 @@ TEST_CASE("image: the agent serves from it with loopback as the only network, as
   CHECK(agent.wait(std::chrono::seconds(10)) == 0);
 }
 
-TEST_CASE("image: even without loopback the agent starts, and says that nothing answers" *
-          doctest::skip(cannot_run())) {
+TEST_CASE("image: even without loopback the agent starts, and says that nothing answers") {
+  if (!Machine::possible()) return;
   const Root root;
   std::ofstream(root.path() / "etc/vitals.toml")
       << "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:3000\"\n";
@@ -135,7 +142,8 @@ TEST_CASE("image: even without loopback the agent starts, and says that nothing 
   CHECK(checked.output.find("fail: app unreachable") != std::string::npos);
 }
 
-TEST_CASE("image: its CA bundle is what https checks trust" * doctest::skip(cannot_run())) {
+TEST_CASE("image: its CA bundle is what https checks trust") {
+  if (!Machine::possible()) return;
   const Root root;
   Authority authority;
   const Certificate server = authority.valid();
@@ -158,7 +166,8 @@ TEST_CASE("image: its CA bundle is what https checks trust" * doctest::skip(cann
   CHECK(says("internal"));
 }
 
-TEST_CASE("image: the archive that is pushed holds the same image" * doctest::skip(cannot_run())) {
+TEST_CASE("image: the archive that is pushed holds the same image") {
+  if (!Machine::possible()) return;
   const Finished listed = run({{"tar", "-tf", (image() / "vitals.tar").string()}});
   CHECK(listed.code == 0);
   CHECK(listed.output.find("oci-layout") != std::string::npos);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <future>
 #include <string>
 
@@ -91,7 +92,7 @@ TEST_CASE(
   REQUIRE(eventually([&] { return pid_of_web_app(port) != 0; }));
   REQUIRE(eventually([&] { return agent.get("/health").status == 200; }));
   auto request = std::async(std::launch::async, [&] { return http(port, "/slow?1500"); });
-  std::this_thread::sleep_for(300ms);  // the request is what is in flight
+  REQUIRE(eventually([&] { return serves_slowly(agent.process().output()); }));
 
   const auto begin = SteadyClock::now();
   agent.process().signal(SIGTERM);
@@ -114,7 +115,7 @@ TEST_CASE(
     "run: the app has no signal before drain_delay is over, and a second one ends the delay") {
   const TempDir folder;
   const auto record = (folder.path() / "record").string();
-  Agent agent("[app]\ndrain_delay = \"60s\"\nstop_timeout = \"100ms\"\n",
+  Agent agent("[app]\ndrain_delay = \"60s\"\nstop_timeout = \"2s\"\n",
               {.command = perl("use IO::Handle;" + std::string(recorder), {record})});
   REQUIRE(eventually([&] { return has_line(record, "ready"); }));
   agent.process().signal(SIGTERM);
@@ -142,8 +143,12 @@ TEST_CASE("run: in a stop the rest of the group has its time, too") {
 TEST_CASE("run: when the app ends by itself, nothing of its group is left") {
   const TempDir folder;
   const auto mark = (folder.path() / "pid").string();
+  const auto word = (folder.path() / "word").string();
+  REQUIRE(run({{"mkfifo", word}}).code == 0);
   Agent agent("",
-              {.command = {"sh", "-c", "sleep 1000 & echo $! > " + mark + "; sleep 0.3; exit 5"}});
+              {.command = {"sh", "-c",
+                           "sleep 1000 & echo $! > " + mark + "; read go < " + word + "; exit 5"}});
+  std::ofstream(word) << "go\n";
   CHECK(agent.process().wait(10s) == 5);
   const auto lines = lines_of(mark);
   REQUIRE(lines.size() == 1);

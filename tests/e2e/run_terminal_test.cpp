@@ -78,6 +78,11 @@ class Terminal {
     ioctl(master_.get(), TIOCSWINSZ, &size);
   }
   [[nodiscard]] pid_t foreground() const { return tcgetpgrp(master_.get()); }
+  /// True while that program has the terminal.
+  [[nodiscard]] bool has_it(const std::string& program) const {
+    const auto name = lines_of("/proc/" + std::to_string(foreground()) + "/comm");
+    return !name.empty() && name[0] == program;
+  }
   [[nodiscard]] const std::string& seen() const { return seen_; }
 
   /// Types a command for vitals to wrap.
@@ -106,14 +111,13 @@ TEST_CASE("run on a terminal: a shell has it, with job control, and gives it bac
 
   terminal.type("sleep 1000\n");
   REQUIRE(terminal.shows("sleep 1000\r\n"));
-  REQUIRE(eventually([&] { return terminal.foreground() != outer; }));
-  std::this_thread::sleep_for(300ms);
+  REQUIRE(eventually([&] { return terminal.has_it("sleep"); }));
   terminal.type(ctrl_z);
   CHECK(terminal.shows("Stopped"));
   terminal.type("jobs; bg; kill %1; wait; echo fine-$((40+2))\n");
   CHECK(terminal.shows("fine-42"));
   terminal.type("sleep 1000\n");
-  std::this_thread::sleep_for(300ms);
+  REQUIRE(eventually([&] { return terminal.has_it("sleep"); }));
   terminal.type(ctrl_c);
   REQUIRE(terminal.shows("inner> "));
   terminal.type("echo code-$?\n");
@@ -169,8 +173,11 @@ TEST_CASE("run on a terminal: Ctrl-Z stops us with the app, fg and bg go on, a r
   terminal.type(ctrl_z);
   REQUIRE(terminal.shows("Stopped"));
   // In the background it must not take the terminal; when it reads, it stops, and the shell knows.
-  terminal.type("bg; sleep 0.5; jobs\n");
-  CHECK(terminal.shows("Stopped"));
+  terminal.type("bg\n");
+  CHECK(eventually([&] {
+    terminal.type("jobs\n");
+    return terminal.shows("Stopped", 500ms);
+  }));
   CHECK(terminal.foreground() == outer);
   terminal.type("fg\n");
   CHECK(eventually([&] { return terminal.foreground() == app; }));

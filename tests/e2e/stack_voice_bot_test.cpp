@@ -44,8 +44,8 @@ struct VoiceBot {
   }
 };
 
-TEST_CASE("stack voice bot: all is well, through the pooler, without a key, within 10 MB" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: all is well, through the pooler, without a key, within 10 MB") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   for (const auto* check :
        {"app", "db", "app-pool", "openai", "elevenlabs", "whatsapp", "b2", "memory"}) {
@@ -65,8 +65,8 @@ TEST_CASE("stack voice bot: all is well, through the pooler, without a key, with
   }
 }
 
-TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation, and back" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation, and back") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   bot.postgres.stop("immediate");
   CHECK(bot.stack.turns({.verdict = "fail",
@@ -85,8 +85,8 @@ TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation,
   CHECK(eventually([] { return http(app_port, "/healthz/db").status == 200; }));
 }
 
-TEST_CASE("stack voice bot: the pooler itself is gone: refused" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: the pooler itself is gone: refused") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   bot.pooler.stop();
   CHECK(bot.stack.turns(
@@ -96,8 +96,8 @@ TEST_CASE("stack voice bot: the pooler itself is gone: refused" *
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200}, 40s) == "");
 }
 
-TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out of rotation" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out of rotation") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   CHECK(http(app_port, "/pool/exhaust").status == 200);
   CHECK(bot.stack.turns({.verdict = "fail",
@@ -111,8 +111,8 @@ TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
 }
 
-TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; and back" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; and back") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   bot.stack.signal_app(SIGSTOP);
   CHECK(bot.stack.turns({.verdict = "fail",
@@ -129,8 +129,8 @@ TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; 
   CHECK(http(front_port, "/health/ready").status == 200);
 }
 
-TEST_CASE("stack voice bot: a third party that is down is a warning with its name" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: a third party that is down is a warning with its name") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   bot.providers.set("api.openai.com", "503");
   CHECK(bot.stack.turns({.verdict = "warn",
@@ -151,8 +151,8 @@ TEST_CASE("stack voice bot: a third party that is down is a warning with its nam
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200}) == "");
 }
 
-TEST_CASE("stack voice bot: a backup that does not come is stale, and one that comes is not" *
-          doctest::skip(!Machine::possible())) {
+TEST_CASE("stack voice bot: a backup that does not come is stale, and one that comes is not") {
+  if (!Machine::possible()) return;
   VoiceBot bot;
   // The job: a real dump, then the call.
   const auto backup = [&] {

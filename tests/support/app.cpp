@@ -28,6 +28,7 @@ while (1) {
   my $body = "pid $$\n";
   if ($head =~ m{^GET /exit\?(\d+)}) { exit $1; }
   if ($head =~ m{^GET /slow\?(\d+)}) {
+    syswrite(STDOUT, "serves slowly\n");
     my $end = Time::HiRes::time() + $1 / 1000;
     while ((my $left = $end - Time::HiRes::time()) > 0) { sleep $left; }
   }
@@ -60,6 +61,10 @@ std::vector<std::string> perl(const std::string& script, std::vector<std::string
 
 std::vector<std::string> web_app(std::uint16_t port) {
   return perl(web_script, {std::to_string(port)});
+}
+
+bool serves_slowly(const std::string& output) {
+  return output.find("serves slowly\n") != std::string::npos;
 }
 
 int pid_of_web_app(std::uint16_t port) {

@@ -12,8 +12,12 @@ namespace vitals::test {
 std::vector<std::string> perl(const std::string& script, std::vector<std::string> arguments = {});
 
 /// An HTTP server on 127.0.0.1:port that answers "pid <its pid>". /slow?N answers after N
-/// milliseconds, TERM lets the request in flight finish and exits with 7, /exit?N exits with N.
+/// milliseconds (serves_slowly), TERM lets the request in flight finish and exits with 7, /exit?N
+/// exits with N.
 std::vector<std::string> web_app(std::uint16_t port);
+
+/// True once a request for /slow is with such an app that writes into `output`.
+bool serves_slowly(const std::string& output);
 
 /// The pid that web_app() names, 0 while it does not answer.
 int pid_of_web_app(std::uint16_t port);

@@ -1,3 +1,9 @@
 // The one main of each test program.
-#define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
+#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
+
+#include "tests/support/watched_run.hpp"
+
+int main(int argc, char** argv) {
+  return vitals::test::watched_run([&] { return doctest::Context(argc, argv).run(); });
+}

@@ -10,6 +10,9 @@
 #include <cstring>
 #include <filesystem>
 #include <stdexcept>
+#include <thread>
+
+#include "tests/support/skipped.hpp"
 
 namespace vitals::test {
 namespace {
@@ -24,9 +27,29 @@ void cover(const fs::path& with, const char* place) {
   need(mount(with.c_str(), place, nullptr, MS_BIND, nullptr) == 0, std::string("cover ") + place);
 }
 
+/// Why this process may not have namespaces of its own; empty when it may. A thread tries, and
+/// takes what it made with it.
+std::string forbidden() {
+  if (getuid() != 0) return "not root";
+  std::string why;
+  std::thread([&why] {
+    try {
+      need(unshare(CLONE_NEWNET | CLONE_NEWNS) == 0, "unshare");
+      need(mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0, "private mounts");
+    } catch (const std::exception& error) {
+      why = error.what();
+    }
+  }).join();
+  return why;
+}
+
 }  // namespace
 
-bool Machine::possible() { return getuid() == 0; }
+bool Machine::possible() {
+  static const std::string why = forbidden();
+  if (!why.empty()) skipped("namespaces are not permitted here: " + why);
+  return why.empty();
+}
 
 Machine::Machine(const std::map<std::string, std::string>& hosts)
     : network_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)),

@@ -22,7 +22,7 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  /// False without the rights it takes: such tests are skipped.
+  /// False without the rights that it takes, which is said (skipped.hpp).
   static bool possible();
 
  private:

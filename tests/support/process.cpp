@@ -9,10 +9,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -69,6 +72,38 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
+/// Ports of this process: below those that the kernel hands out, so that no connection takes one
+/// while a server is started again, and claimed, so that test programs side by side don't meet.
+constexpr int blocks_first = 20'000;
+constexpr int block_size = 256;
+constexpr int blocks_max = 48;
+
+class PortBlock {
+ public:
+  PortBlock() {
+    for (int i = 0; i < blocks_max; ++i) {
+      claim_.reset(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      sockaddr_un address{};
+      address.sun_family = AF_UNIX;
+      // An abstract name: gone with the process, however it ends.
+      const auto name = "vitals-test-ports-" + std::to_string(i);
+      name.copy(address.sun_path + 1, sizeof(address.sun_path) - 1);
+      const auto length = offsetof(sockaddr_un, sun_path) + 1 + name.size();
+      first_ = blocks_first + i * block_size;
+      if (bind(claim_.get(), reinterpret_cast<sockaddr*>(&address),
+               static_cast<socklen_t>(length)) == 0) {
+        return;
+      }
+    }
+    throw std::runtime_error("no free block of ports");
+  }
+  [[nodiscard]] int first() const { return first_; }
+
+ private:
+  Fd claim_;
+  int first_ = 0;
+};
+
 }  // namespace
 
 TempDir::TempDir() {
@@ -90,14 +125,16 @@ fs::path TempDir::write(const std::string& name, const std::string& content) con
 }
 
 std::uint16_t free_port() {
-  const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  auto address = loopback(0);
-  socklen_t length = sizeof(address);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
-    throw std::runtime_error("no free port");
+  static const PortBlock block;
+  static std::atomic<int> next = 0;
+  for (int tried = 0; tried < block_size; ++tried) {
+    const auto port = static_cast<std::uint16_t>(block.first() + next++ % block_size);
+    const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    auto address = loopback(port);
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
+    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return port;
   }
-  return ntohs(address.sin_port);
+  throw std::runtime_error("no free port");
 }
 
 bool accepts_tcp(std::uint16_t port) {
@@ -180,6 +217,13 @@ void Process::signal(int signal) const { ::kill(pid_, signal); }
 void Process::signal_group(int signal) const { ::kill(-pid_, signal); }
 
 bool Process::running() { return !wait(std::chrono::milliseconds(0)).has_value(); }
+
+bool Process::stopped() const {
+  std::ostringstream text;
+  text << std::ifstream("/proc/" + std::to_string(pid_) + "/stat").rdbuf();
+  const auto stat = text.str();
+  return stat.find(") T ", std::min(stat.rfind(')'), stat.size())) != std::string::npos;
+}
 
 std::optional<int> Process::wait(std::chrono::milliseconds limit) {
   if (code_) return code_;

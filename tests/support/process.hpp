@@ -30,7 +30,7 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-/// A loopback TCP port that nobody listened on a moment ago.
+/// A TCP port that nobody listened on a moment ago, and that no other test program gets.
 std::uint16_t free_port();
 
 struct Command {
@@ -56,6 +56,8 @@ class Process {
   void signal(int signal) const;        // the child alone
   void signal_group(int signal) const;  // the child and its children
   [[nodiscard]] bool running();
+  /// True between SIGSTOP, once it has arrived, and SIGCONT.
+  [[nodiscard]] bool stopped() const;
   /// Exit code, or 128 + signal; nullopt when it still runs after `limit`.
   std::optional<int> wait(std::chrono::milliseconds limit);
   /// TERM, then KILL after `limit`; returns the code.
@@ -93,6 +95,12 @@ bool eventually(Predicate predicate, std::chrono::milliseconds limit = std::chro
     nanosleep(&pause, nullptr);
   }
   return true;
+}
+
+/// Asks every few milliseconds all through `span`; false at once when it is not true.
+template <typename Predicate>
+bool stays(Predicate predicate, std::chrono::milliseconds span) {
+  return !eventually([&] { return !predicate(); }, span);
 }
 
 /// True once something accepts TCP connections there.

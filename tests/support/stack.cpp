@@ -28,14 +28,6 @@ std::string asked_often(std::string text) {
   return text;
 }
 
-/// Without [fleet] where the binary refuses it: a lone Machine asks nobody anyway.
-std::string understood(const std::string& text) {
-  const TempDir folder;
-  const auto probe = folder.write("vitals.toml", "[fleet]\nsample = 8\n");
-  if (vitals({"validate", "--config", probe}).code == 0) return text;
-  return std::regex_replace(text, std::regex("\\[fleet\\]\n[^\n]*\n"), "");
-}
-
 std::string text_in(const Json& object, const std::string& key) {
   if (!object.is_object() || !object.contains(key)) return "";
   return object[key].is_string() ? object[key].get<std::string>() : object[key].dump();
@@ -103,7 +95,7 @@ void Providers::set(const std::string& name, const std::string& fault) {
 
 Stack::Stack(Options options) : options_(std::move(options)) {
   std::string text = read_file(source_dir() / "examples" / options_.example / "vitals.toml");
-  text = understood(asked_often(text));
+  text = asked_often(text);
   for (const auto& [from, to] : options_.changes) {
     const auto at = text.find(from);
     if (at == std::string::npos) throw std::runtime_error("not in the example: " + from);

@@ -314,6 +314,21 @@ TEST_SUITE("architecture") {
     CHECK(silent.empty());
   }
 
+  TEST_CASE("architecture: no test sleeps, but in the one loop of eventually() and stays()") {
+    std::vector<std::string> sleepers;
+    for (const auto& source : sources_in("tests")) {
+      if (source.path == "tests/support/process.hpp" || source.path.starts_with("tests/bench/") ||
+          source.path == "tests/unit/architecture_test.cpp") {
+        continue;
+      }
+      for (const char* way : {"sleep_for", "sleep_until", "usleep(", "nanosleep("}) {
+        if (source.text.find(way) != std::string::npos) sleepers.push_back(source.path);
+      }
+    }
+    INFO("wait for what should come, watch what should last:", joined(sleepers));
+    CHECK(sleepers.empty());
+  }
+
   TEST_CASE("architecture: the rules above catch what they are for") {
     const std::vector<std::string> known{"http", "tcp"};
     const auto breaks = [&](const std::string& path, const std::string& line) {

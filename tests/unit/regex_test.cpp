@@ -8,6 +8,8 @@
 #include <chrono>
 #include <string>
 
+#include "tests/support/timing.hpp"
+
 namespace vitals {
 namespace {
 
@@ -18,11 +20,7 @@ Match look(std::string_view wanted, std::string_view subject) {
 }
 
 // The promise is in CPU time: other processes on a busy machine are not the pattern's fault.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr std::chrono::milliseconds search_limit{3'000};
-#else
-constexpr std::chrono::milliseconds search_limit{200};
-#endif
+constexpr auto search_limit = test::at_most(std::chrono::milliseconds(200));
 
 std::chrono::nanoseconds cpu_time() {
   timespec now{};
