@@ -186,8 +186,12 @@ TEST_CASE("run: the supervisor owns less than 1 MB, and rests when nothing happe
   for (const auto& line : lines_of("/proc/" + pid + "/smaps_rollup")) {
     if (line.starts_with("Private_Dirty:")) dirty_kib = std::atof(line.c_str() + 14);
   }
-  CHECK(dirty_kib > 0);
-  CHECK(dirty_kib <= 1'000);
+  if (geteuid() == 0) {  // it is not dumpable: nobody else may look
+    CHECK(dirty_kib > 0);
+    CHECK(dirty_kib <= 1'000);
+  } else {
+    skipped("what the supervisor owns is for root to see");
+  }
   const auto switches = [&] {
     for (const auto& line : lines_of("/proc/" + pid + "/status")) {
       if (line.starts_with("voluntary_ctxt_switches:")) return std::atol(line.c_str() + 24);

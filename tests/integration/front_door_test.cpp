@@ -385,14 +385,14 @@ TEST_SUITE("front door") {
   }
 
   TEST_CASE("front door: an answer that can't be framed is 502, and never half taken for whole") {
-    std::string answer;
+    std::atomic<const char*> answer = "";
     const ScriptedServer app([&](ScriptedConnection& connection) {
       connection.read_request();
-      connection.send(answer);
+      connection.send(answer.load());
       connection.hang();
     });
     const FrontDoor door(app.port());
-    for (const std::string bad :
+    for (const char* bad :
          {"SSH-2.0-OpenSSH_9\r\n",
           "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
           "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"}) {

@@ -224,8 +224,13 @@ TEST_SUITE("postgres") {
     REQUIRE(came_in(server, 2));
     expect_fail(ask(check), Reason::saturated, "53300 remaining connection slots are reserved");
     for (int i = 0; i < 4; ++i) sessions.push_back(server.session("SELECT pg_sleep(60)"));
-    REQUIRE(eventually([&] { return ask(check).detail.find("sorry") != std::string::npos; }));
-    expect_fail(ask(check), Reason::saturated, "53300 sorry, too many clients already");
+    // One that is ending holds a slot for a moment, too: the answer that was waited for is judged.
+    ProbeResult full;
+    REQUIRE(eventually([&] {
+      full = ask(check);
+      return full.detail.find("sorry") != std::string::npos;
+    }));
+    expect_fail(full, Reason::saturated, "53300 sorry, too many clients already");
     sessions.clear();
     CHECK(eventually([&] { return ask(check).outcome == Outcome::pass; }));
   }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/support/check_fixture.hpp"
+#include "tests/support/timing.hpp"
 
 namespace vitals::test {
 
@@ -42,7 +43,7 @@ inline ProbeResult ask_until_deadline(const ConfiguredCheck& check, Duration tim
   const auto took = std::chrono::duration_cast<Duration>(Clock::now() - start);
   INFO("detail: " << result.detail);
   CHECK(took.count() >= timeout.count() - 50);
-  CHECK(took.count() <= timeout.count() + 50);
+  CHECK(took.count() <= timeout.count() + at_most(100));
   return result;
 }
 
