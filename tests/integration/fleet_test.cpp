@@ -120,8 +120,9 @@ TEST_CASE("fleet: what the others said of a failure that ended says nothing of t
   fixture.pass();
   fixture.fail();
   // Whole seconds of the peer's clock: two of them lie between our failures for sure.
-  CHECK_FALSE(eventually([] { return false; }, 2'500ms));
-  CHECK(fixture.word()->verdict == FleetVerdict::alone);
+  CHECK(fixture.hears(FleetVerdict::alone));
+  CHECK(test::stays(
+      [&] { return fixture.word() && fixture.word()->verdict == FleetVerdict::alone; }, 2'500ms));
   const auto ours = [&] {
     fixture.fail();
     return fixture.word() && fixture.word()->verdict == FleetVerdict::ours;
