@@ -7,7 +7,7 @@
 
 #include <vitals/kind.hpp>
 
-#include "probes/connections_count.hpp"
+#include "probes/established.hpp"
 
 namespace vitals {
 namespace {

@@ -70,6 +70,7 @@ std::optional<ProcessFacts> parse_process(std::string_view stat) {
   // Field numbers of proc_pid_stat(5), counted from the state behind the name, which may hold
   // blanks and parentheses.
   constexpr std::size_t state = 3;
+  constexpr std::size_t ppid = 4;
   constexpr std::size_t utime = 14;
   constexpr std::size_t stime = 15;
   constexpr std::size_t num_threads = 20;
@@ -90,6 +91,7 @@ std::optional<ProcessFacts> parse_process(std::string_view stat) {
   facts.pid = static_cast<pid_t>(*pid);
   facts.comm = stat.substr(open + 1, close - open - 1);
   facts.state = fields[0].front();
+  facts.parent = static_cast<pid_t>(field(ppid));
   facts.start_ticks = field(starttime);
   facts.cpu_seconds = seconds_of(field(utime) + field(stime));
   facts.resident_bytes = static_cast<double>(field(rss)) * static_cast<double>(getpagesize());

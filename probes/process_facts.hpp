@@ -14,6 +14,7 @@ namespace vitals {
 /// Of one moment. A pid is used again when its process has gone; pid and start together are not.
 struct ProcessFacts {
   pid_t pid = 0;
+  pid_t parent = 0;
   std::string comm;  // at most 15 bytes, a program may set it
   char state = '?';
   std::uint64_t start_ticks = 0;  // since boot

@@ -10,7 +10,7 @@
 
 #include <vitals/fd.hpp>
 
-#include "probes/connections_count.hpp"
+#include "probes/established.hpp"
 #include "tests/support/check_fixture.hpp"
 #include "tests/support/process.hpp"
 #include "tests/support/sockets.hpp"

@@ -211,7 +211,7 @@ std::vector<std::string> wrong_ways(const std::vector<Source>& sources,
           (probe && header.starts_with("agent/")) ||
           (probe && !its_kind.empty() && its_kind != own_kind) ||
           (agent && header.starts_with("probes/") && header != "probes/registry.hpp" &&
-           header != "probes/process_facts.hpp") ||
+           header != "probes/process_facts.hpp" && header != "probes/app_connections.hpp") ||
           (!probe && !agent && !include.angled);
       if (wrong) found.push_back(source.path + " includes " + header);
     }

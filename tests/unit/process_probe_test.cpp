@@ -62,6 +62,7 @@ TEST_SUITE("process probe") {
   TEST_CASE("process: stat is read past a name with blanks and parentheses") {
     const auto facts = parse_process(stat_line(42, "a) S (b", 'R', 777));
     REQUIRE(facts);
+    CHECK(facts->parent == 1);
     CHECK(facts->pid == 42);
     CHECK(facts->comm == "a) S (b");
     CHECK(facts->state == 'R');

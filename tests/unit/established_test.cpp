@@ -1,6 +1,6 @@
 // Counting in tables as /proc/net/tcp has them; the kernel itself is asked in the integration
 // tests.
-#include "probes/connections_count.hpp"
+#include "probes/established.hpp"
 
 #include <doctest/doctest.h>
 
