@@ -1,4 +1,4 @@
-// One GET of the app's metrics under one time limit. libcurl stays in fetch.cpp.
+// One GET of the app's metrics under one time limit.
 #pragma once
 
 #include <cstddef>
