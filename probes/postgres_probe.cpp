@@ -108,6 +108,8 @@ class PostgresProbe final : public Probe {
  public:
   explicit PostgresProbe(Options options) : options_(std::move(options)) {}
 
+  void rest() override { kept_.reset(); }
+
   ProbeResult run(const Attempt& attempt) override {
     if (attempt.drop_connections) kept_.reset();
     deadline_ = attempt.deadline;

@@ -189,6 +189,7 @@ class RedisProbe final : public Probe {
   explicit RedisProbe(Options options) : options_(std::move(options)), tls_(options_.tls) {}
 
   ProbeResult run(const Attempt& attempt) override;
+  void rest() override { connection_.reset(); }
 
  private:
   /// One try on the kept or a new connection. `lost`: of a kept one this proves nothing, because

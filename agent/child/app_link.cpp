@@ -128,6 +128,10 @@ void AppLink::configure(const AppConfig& app) {
   eventfd_write(wake_.get(), 1);  // a watchdog may be new
 }
 
+void AppLink::retire() {
+  send_message(link_.get(), HelperMessage{HelperMessage::Type::retire, state().pid, {}});
+}
+
 AppState AppLink::state() const {
   const std::lock_guard lock(mutex_);
   return state_;

@@ -50,6 +50,9 @@ class AppLink {
   /// What the watchdog goes by, and how long the app has to stop. Thread-safe.
   void configure(const AppConfig& app);
 
+  /// The Machine is idle: asks the supervisor to end everything with 0. Thread-safe.
+  void retire();
+
   [[nodiscard]] int descriptor() const { return link_.get(); }
   /// The latest state of the app. Thread-safe.
   [[nodiscard]] AppState state() const;

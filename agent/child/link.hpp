@@ -63,6 +63,8 @@ struct AppState {
   std::int32_t stop_signal = 0;
   /// What the watchdog knew of this pid (HelperMessage::armed).
   bool watchdog_armed = false;
+  /// The front door's process; 0: there is none. So that nobody takes it for a job of the app.
+  pid_t door_pid = 0;
 };
 
 struct HelperMessage {
@@ -78,6 +80,8 @@ struct HelperMessage {
     /// The agent listens; its listener comes along and stays with the supervisor, so that clients
     /// wait while the agent is started again, and nobody takes its port.
     listener,
+    /// The Machine is idle: drain as on TERM, then end with 0, whatever the app's code is.
+    retire,
     /// There is a front door: start it. Two descriptors come along, its listener and its page, and
     /// stay with the supervisor while agents and doors come and go.
     door,

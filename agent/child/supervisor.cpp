@@ -133,6 +133,7 @@ class Supervisor {
   bool verdict_is_out_ = false;  // draining: the delay runs
   bool hurry_ = false;           // a second TERM or INT came
   bool restarting_ = false;      // the watchdog asked: start again after this end
+  bool retiring_ = false;        // the Machine is idle: end with 0
   bool kill_sent_ = false;       // KILL came from us
   bool stopped_ = false;         // by job control
   bool stop_forwarded_ = false;  // we were asked to stop, not the app alone
@@ -264,6 +265,11 @@ void Supervisor::on_message(Helper& helper, const HelperMessage& message,
     case HelperMessage::Type::door:
       open_door(message.front, passed);
       return;
+    case HelperMessage::Type::retire:
+      if (phase_ != Phase::running || message.pid != app_.pid) return;
+      retiring_ = true;
+      begin_drain(SIGTERM);
+      return;
     case HelperMessage::Type::restart:
       if (phase_ != Phase::running || message.pid != app_.pid) return;
       restarting_ = true;
@@ -340,6 +346,8 @@ void Supervisor::start_helper_now(Helper& helper) {
   if (is_door) {
     const HelperDescriptors both{door_descriptors_[0].get(), door_descriptors_[1].get(), -1};
     helper.pid = start_helper(binary_, {helper.words, both, false});
+    app_.door_pid = std::max(helper.pid, 0);
+    tell_helpers();
   }
   if (is_door ? helper.pid <= 0 : !start_agent(helper)) {
     complain("can't start the ", helper.name,
@@ -524,7 +532,7 @@ void Supervisor::after_app(TimePoint now) {
   RestartBudget::Decision decision;
   if (wanted && !app_.draining) decision = budget_.next(now, now - app_started_);
   if (!decision.restart) {
-    finish(app_.last_exit_code);
+    finish(retiring_ ? 0 : app_.last_exit_code);
     return;
   }
   phase_ = Phase::backing_off;

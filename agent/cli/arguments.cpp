@@ -27,6 +27,7 @@ constexpr Flag fail_on_flag{"--fail-on", "warn", "exit 1 for a warn, too"};
 constexpr Flag wait_flag{"--wait", "60s", "ask again until the verdict is pass or warn"};
 constexpr Flag print_flag{"--print", "", "show the effective config, secrets as ***"};
 constexpr Flag ttl_flag{"--ttl", "1h", "for how long; at most 24h"};
+constexpr Flag busy_ttl_flag{"--ttl", "10m", ttl_flag.doc};
 /// Without words for --help: the supervisor alone gives it.
 constexpr Flag link_flag{"--link", "FD", ""};
 constexpr Flag watch_flag{"--watch", "", "draw again every two seconds until Ctrl-C"};
@@ -69,6 +70,13 @@ const std::vector<CommandSpec>& commands() {
       {"drain", "[URL]", "make the agent answer fail, so that traffic leaves", 1, {config_flag}},
       {"undrain", "[URL]", "take a drain back", 1, {config_flag}},
       {"heartbeat", "NAME [URL]", "call in to a heartbeat check", 2, {config_flag}, 1},
+      {"busy",
+       "NAME [URL]",
+       "say that work is going on: no auto-stop",
+       2,
+       {config_flag, busy_ttl_flag},
+       1},
+      {"idle", "NAME [URL]", "that work is over", 2, {config_flag}, 1},
       {"mute", "NAME [URL]", "leave a check out of the verdict", 2, {config_flag, ttl_flag}, 1},
       {"unmute", "NAME [URL]", "let it count again", 2, {config_flag}, 1},
       {"kinds", "", "the probe kinds, their settings and defaults", 0, {format_flag}},
@@ -193,8 +201,10 @@ Result<Arguments> parse_arguments(const std::vector<std::string>& words) {
                  arguments.names[command->names_max] + "'"};
   }
   if (!arguments.help && arguments.names.size() < command->names_min) {
-    return Error{"vitals " + arguments.command + ": which check? vitals " + arguments.command +
-                 " " + std::string(command->arguments)};
+    const bool of_work = arguments.command == "busy" || arguments.command == "idle";
+    return Error{"vitals " + arguments.command +
+                 (of_work ? ": which work? vitals " : ": which check? vitals ") +
+                 arguments.command + " " + std::string(command->arguments)};
   }
   return arguments;
 }

@@ -21,7 +21,7 @@ int check(const Arguments& arguments);
 int validate(const Arguments& arguments);
 int status(const Arguments& arguments);
 int explain(const Arguments& arguments);
-/// drain, undrain, heartbeat, mute, unmute: asks it of the running agent.
+/// drain, undrain, heartbeat, busy, idle, mute, unmute: asks it of the running agent.
 int control(const Arguments& arguments);
 int kinds(const Arguments& arguments);
 /// Offline check of fly.toml files, each with the vitals.toml and the Dockerfile beside it.

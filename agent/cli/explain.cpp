@@ -48,6 +48,7 @@ std::string streaks(const Answer& check) {
                      " successes in a row (" + check.text("rise") + " bring it back)\n";
   text += "  last pass: " + (check.has("last_pass") ? check.text("last_pass") : "never") + "\n";
   if (check.has("muted_until")) text += "  muted until " + check.text("muted_until") + "\n";
+  if (check.has("paused")) text += "  paused while the Machine is idle\n";
   if (check.has("suppressed_by")) text += "  suppressed by " + check.text("suppressed_by") + "\n";
   return text;
 }
@@ -79,6 +80,7 @@ std::string next_attempt(const Answer& check) {
   const auto now = check.time("time");
   const auto next = check.time("next_attempt");
   std::string text = "\nNext attempt\n  ";
+  if (check.has("paused")) return text + "as soon as there is work again\n";
   if (!now || !next) return text + "not known\n";
   return text + (*next <= *now ? std::string("now") : "in " + seconds_text(*next - *now)) +
          ", at " + check.text("next_attempt") + "\n";

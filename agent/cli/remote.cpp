@@ -1,4 +1,5 @@
-// Commands that tell a running agent what to do: drain, undrain, heartbeat, mute, unmute.
+// Commands that tell a running agent what to do: drain, undrain, heartbeat,
+// busy, idle, mute, unmute.
 #include "agent/cli/remote.hpp"
 
 #include <vitals/secrets.hpp>
@@ -40,8 +41,9 @@ ControlPath control_path(const Arguments& arguments) {
   if (command == "drain" || command == "undrain") return {"POST", "/" + command, 0};
   const std::string name = encoded(arguments.names.front());
   if (command == "heartbeat") return {"POST", "/heartbeat/" + name, 1};
-  const std::string target = "/mute/" + name;
-  if (command == "unmute") return {"DELETE", target, 1};
+  const bool of_work = command == "busy" || command == "idle";
+  const std::string target = (of_work ? "/busy/" : "/mute/") + name;
+  if (command == "unmute" || command == "idle") return {"DELETE", target, 1};
   return {"PUT", target + (arguments.ttl.empty() ? "" : "?ttl=" + arguments.ttl), 1};
 }
 

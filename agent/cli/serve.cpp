@@ -2,8 +2,10 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -14,9 +16,12 @@
 #include "agent/child/app_readings.hpp"
 #include "agent/child/spawn.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/config/quantity.hpp"
 #include "agent/fleet/fleet.hpp"
 #include "agent/front/hand_over.hpp"
 #include "agent/front/herald.hpp"
+#include "agent/idle/autostop.hpp"
+#include "agent/idle/jobs.hpp"
 #include "agent/log.hpp"
 #include "agent/log_events.hpp"
 #include "agent/schedule/keeper.hpp"
@@ -25,6 +30,7 @@
 #include "agent/serve/http_server.hpp"
 #include "agent/serve/metrics.hpp"
 #include "agent/verdict/board.hpp"
+#include "probes/app_connections.hpp"
 #include "probes/registry.hpp"
 
 namespace vitals::cli {
@@ -52,6 +58,27 @@ sigset_t waited_signals() {
   return signals;
 }
 
+/// What a look at the app's connections may take of the half second to the next one.
+constexpr Duration look_limit{250};
+
+idle::Traffic traffic_of(const front::Counts& counts) {
+  idle::Traffic traffic;
+  traffic.by_door = true;
+  traffic.connections = counts.connections;
+  traffic.in_flight = counts.in_flight;
+  if (counts.active_ms != 0) traffic.last_active = TimePoint(Duration(counts.active_ms));
+  return traffic;
+}
+
+idle::Traffic traffic_at(std::uint16_t port) {
+  idle::Traffic traffic;
+  if (port == 0) return traffic;
+  const auto clients = count_clients(port, Deadline::after(look_limit));
+  if (clients) traffic.connections = clients.value();
+  if (!clients) traffic.unknown = clients.error().message;
+  return traffic;
+}
+
 std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
   std::vector<std::shared_ptr<const CheckSpec>> specs;
   for (const ConfiguredCheck& check : config.checks) specs.push_back(check.spec);
@@ -73,6 +100,7 @@ class Agent {
         keeper_(board_),
         fleet_(board_, addresses_of),
         scheduler_(board_, keeper_),
+        autostop_(autostop_parts()),
         endpoints_(sources()) {
     if (link) app_link_ = std::make_unique<child::AppLink>(std::move(link), board_, log_);
     if (!door) return;
@@ -104,6 +132,7 @@ class Agent {
     announce();
     if (auto error = fleet_.configure(fleet_settings())) return error;
     if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
+    if (auto error = watch_idleness()) return error;
     return scheduler_.run(std::move(config_.checks), first_run_spread);
   }
 
@@ -132,6 +161,7 @@ class Agent {
 
   /// False when a probe hangs in a library: its thread still uses our parts.
   bool stop() {
+    autostop_.stop();
     if (app_link_) app_link_->stop();
     if (herald_) herald_->stop();
     app_metrics_.stop();
@@ -159,11 +189,59 @@ class Agent {
     return settings;
   }
 
+  /// After a look at the clocks: whoever reads first may be the first to notice a resume.
+  std::shared_ptr<const Snapshot> snapshot_now() {
+    keeper_.look(Instant::now());
+    return board_.latest();
+  }
+
+  std::optional<Error> watch_idleness() {
+    return autostop_.configure(config_.autostop, board_.latest()->started.mono);
+  }
+
+  idle::AutostopParts autostop_parts() {
+    return {
+        .board = board_,
+        .holds = holds_,
+        .log = log_,
+        .snapshot = [this] { return snapshot_now(); },
+        .traffic =
+            [this](std::uint16_t port) {
+              return herald_ ? traffic_of(herald_->counts()) : traffic_at(port);
+            },
+        .jobs = [this] { return jobs(); },
+        .app_runs = [this] { return !app_link_ || app_link_->state().pid != 0; },
+        .rest = [this](bool idle) { scheduler_.rest(idle); },
+        .exit =
+            [this] {
+              if (app_link_) return app_link_->retire();
+              kill(getpid(), SIGTERM);
+            },
+        .machine = {.app = source_.environment("FLY_APP_NAME").value_or(""),
+                    .machine = source_.environment("FLY_MACHINE_ID").value_or("")},
+    };
+  }
+
+  std::vector<std::string> jobs() {
+    if (!app_link_) return {};
+    const child::AppState app = app_link_->state();
+    return idle::adopted_by(getppid(), std::array{getpid(), app.pid, app.door_pid});
+  }
+
   EndpointSources sources() {
     EndpointSources sources;
-    sources.snapshot = [this] {
-      keeper_.look(Instant::now());
-      return board_.latest();
+    sources.snapshot = [this] { return snapshot_now(); };
+    sources.hold = [this](std::string_view name, Duration ttl) {
+      const bool taken = holds_.put(name, ttl, Clock::now());
+      if (taken) {
+        log_.line(LogLevel::info, "busy",
+                  {{"name", std::string(name)}, {"for", config::format_duration(ttl)}});
+      }
+      return taken;
+    };
+    sources.release = [this](std::string_view name) {
+      if (!holds_.remove(name)) return;
+      log_.line(LogLevel::info, "not busy any more", {{"name", std::string(name)}});
     };
     sources.now = [] { return Instant::now(); };
     sources.metrics = [this](bool openmetrics) { return metrics(openmetrics); };
@@ -214,6 +292,7 @@ class Agent {
                        .others = readings,
                        .app = &app};
     if (herald_) input.front = herald_->counts();
+    input.holds = holds_.active(now.mono);
     return render_metrics(input, openmetrics);
   }
 
@@ -299,6 +378,9 @@ class Agent {
       log_.line(LogLevel::error, "config half in force", {{"detail", error->message}});
       return;
     }
+    if (auto error = watch_idleness()) {
+      log_.line(LogLevel::error, "idleness is not watched", {{"detail", error->message}});
+    }
     if (auto error = fleet_.configure(fleet_settings())) {
       log_.line(LogLevel::error, "no other Machine can be asked", {{"detail", error->message}});
     }
@@ -317,6 +399,8 @@ class Agent {
   Keeper keeper_;
   fleet::Fleet fleet_;
   Scheduler scheduler_;
+  idle::Holds holds_;
+  idle::Autostop autostop_;
   Endpoints endpoints_;
   std::unique_ptr<child::AppLink> app_link_;
   std::unique_ptr<front::Herald> herald_;  // with a front door

@@ -35,6 +35,7 @@ std::string mark_of(const Answer& check) {
 
 std::string why(const Answer& check) {
   std::string text;
+  if (check.has("paused")) text += "paused; ";
   if (check.has("muted_until")) text += "muted until " + check.text("muted_until") + "; ";
   if (check.has("suppressed_by")) text += "suppressed by " + check.text("suppressed_by") + "; ";
   if (check.has("reason")) text += check.text("reason") + ": ";
@@ -81,12 +82,29 @@ const char* colour_of(std::string_view status) {
   return status == "fail" ? "31" : "2";
 }
 
+/// "quiet for 312s, may stop", "quiet for 0s, stays up: 3 connections"; empty without [autostop].
+std::string idleness_of(const Answer& document) {
+  if (!document.has("idle")) return {};
+  const Answer idle = document.at("idle");
+  const std::string kept_by = idle.has("kept_by") ? ": " + idle.text("output") : "";
+  std::string text = "quiet for " + idle.text("idle_seconds") + "s";
+  text += kept_by.empty() ? ", may stop" : ", stays up" + kept_by;
+  std::string holds;
+  for (const auto& [key, name] : idle.at("holds").children()) {
+    holds += (holds.empty() ? "; busy with " : ", ") + name.text();
+  }
+  return text + holds;
+}
+
 /// The verdict, then a line for each check, worst first; columns as wide as they need to be.
 std::vector<std::string> table_of(const Answer& document, WallTime now, bool colour) {
   const std::string verdict = document.text("status");
   const std::string output = document.text("output");
   std::vector<std::string> lines{in_colour(verdict, colour_of(verdict), colour) +
                                  (output.empty() ? "" : ": " + output)};
+  if (const std::string idleness = idleness_of(document); !idleness.empty()) {
+    lines.push_back(idleness);
+  }
   const std::vector<Row> rows = rows_of(document, now);
   if (rows.empty()) return lines;
   std::size_t name = 5;

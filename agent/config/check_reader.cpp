@@ -28,7 +28,7 @@ constexpr std::size_t labels_max = 16;
 constexpr std::size_t label_value_max = 128;
 
 constexpr std::size_t timing_count = 6;
-constexpr std::array<SettingSpec, 14> common_specs{{
+constexpr std::array<SettingSpec, 15> common_specs{{
     {.name = "interval",
      .type = SettingType::duration,
      .fallback = "10s",
@@ -75,6 +75,10 @@ constexpr std::array<SettingSpec, 14> common_specs{{
     {.name = "warn_above",
      .type = SettingType::duration,
      .doc = "slower than this is warn, never fail"},
+    {.name = "pause_when_idle",
+     .type = SettingType::flag,
+     .fallback = "false",
+     .doc = "not asked while the Machine is idle ([autostop]), so that a dependency may sleep"},
     {.name = "parent",
      .type = SettingType::text,
      .doc = "while that check fails, this one does not count"},
@@ -148,7 +152,8 @@ std::string fingerprint_of(const CheckSpec& spec, const std::string& settings) {
          std::to_string(spec.rise) + " " + std::to_string(spec.jitter) + "\n";
   out += std::string(to_label(spec.impact)) + " " + std::string(to_label(spec.scope)) + " " +
          (spec.live ? "live " : "") + (spec.startup ? "startup " : "") +
-         (spec.warn_above ? milliseconds(*spec.warn_above) : "") + "\n" + spec.parent + "\n";
+         (spec.warn_above ? milliseconds(*spec.warn_above) : "") +
+         (spec.pause_when_idle ? " pauses" : "") + "\n" + spec.parent + "\n";
   for (const auto& [name, value] : spec.labels) out += name + "=" + value + "\n";
   return out + "\n" + settings;
 }
@@ -276,10 +281,15 @@ void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, const Made
   const auto live = table.flag("live");
   const auto startup = table.flag("startup");
   spec.warn_above = table.duration("warn_above", {});
+  spec.pause_when_idle = table.flag("pause_when_idle").value_or(false);
   spec.parent = table.text("parent").value_or("");
   spec.labels = read_labels(table);
   // Without a kind nothing is known of its defaults, and the kind is a mistake already.
   if (spec.kind == nullptr) return;
+  if (spec.pause_when_idle && made.signal) {
+    table.refuse("pause_when_idle",
+                 "means nothing here: a check of this kind asks nobody, it waits to be called");
+  }
   spec.scope = scope.value_or(default_scope(*spec.kind, made.on_loopback));
   spec.impact = impact.value_or(default_impact(*spec.kind, spec.scope));
   spec.live = live.value_or(false);

@@ -18,6 +18,7 @@
 #include <vitals/settings.hpp>
 
 #include "agent/config/app_config.hpp"
+#include "agent/config/autostop_config.hpp"
 #include "agent/verdict/snapshot.hpp"
 
 namespace vitals {
@@ -65,6 +66,7 @@ struct Config {
   AppConfig app;
   SharedRule shared_rule = SharedRule::fleet;
   FleetConfig fleet;
+  AutostopConfig autostop;
   std::vector<ConfiguredCheck> checks;
   /// Checks made of checks: no probe. Their members are in `checks`.
   std::vector<std::shared_ptr<const CheckSpec>> groups;

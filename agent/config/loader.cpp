@@ -9,6 +9,7 @@
 #include <vitals/text.hpp>
 
 #include "agent/config/app_reader.hpp"
+#include "agent/config/autostop_reader.hpp"
 #include "agent/config/discovery.hpp"
 #include "agent/config/expand.hpp"
 #include "agent/config/fleet_reader.hpp"
@@ -24,12 +25,6 @@ constexpr std::size_t rotating_secrets_max = 2'048;
 
 constexpr std::string_view log_levels = "trace|debug|info|warn|error";
 constexpr std::string_view log_formats = "logfmt|json";
-
-std::vector<LaterKey> later_tables() {
-  return {
-      {"autostop", "this version has no auto-stop yet; remove [autostop]"},
-  };
-}
 
 void expand_all(Value& value, const std::string& path, const Environment& environment,
                 Mistakes& mistakes) {
@@ -139,8 +134,8 @@ class Loader {
 
   void read_document(const Value& document) {
     TableReader root(document, {}, mistakes_);
-    root.refuse_unknown({"server", "ready", "defaults", "checks", "groups", "log", "app", "fleet"},
-                        later_tables());
+    root.refuse_unknown(
+        {"server", "ready", "defaults", "checks", "groups", "log", "app", "fleet", "autostop"});
     read_server(take_table(document, "server"));
     read_ready(take_table(document, "ready"));
     read_log(take_table(document, "log"));
@@ -155,6 +150,24 @@ class Loader {
     Config& config = loaded_.config;
     config.app = read_app(take_table(document, "app"),
                           {input_.read_file, config.checks, config.secrets, mistakes_});
+    const Value autostop = take_table(document, "autostop");
+    const Value* const written = document.find("autostop");
+    if (written != nullptr && written->is_table()) {
+      config.autostop = read_autostop(
+          autostop, {input_.environment, config.app, config.checks, mistakes_, config.remarks});
+    }
+    remark_on_pauses();
+  }
+
+  /// Not a mistake: one config may serve Machines with and without auto-stop.
+  void remark_on_pauses() {
+    Config& config = loaded_.config;
+    if (config.autostop.given) return;
+    for (const ConfiguredCheck& check : config.checks) {
+      if (!check.spec->pause_when_idle) continue;
+      config.remarks.push_back("checks." + check.spec->name +
+                               ": 'pause_when_idle' does nothing without [autostop]");
+    }
   }
 
   Value discover() {

@@ -5,6 +5,7 @@
 
 #include <vitals/assert.hpp>
 
+#include "agent/config/autostop_reader.hpp"
 #include "agent/config/loader.hpp"
 #include "agent/config/print.hpp"
 #include "agent/config/quantity.hpp"
@@ -220,6 +221,17 @@ void print_fleet(Printer& printer, const FleetConfig& fleet) {
   printer.raw("sample", std::to_string(fleet.sample));
 }
 
+void print_autostop(Printer& printer, const AutostopConfig& autostop) {
+  if (!autostop.given) return;
+  printer.table("autostop");
+  printer.duration("idle_after", autostop.idle_after);
+  printer.text("action", action_word(autostop.action));
+  printer.duration("min_uptime", autostop.min_uptime);
+  printer.flag("even_if_unhealthy", autostop.even_if_unhealthy);
+  printer.text("api_socket", autostop.api_socket);
+  printer.raw("port", std::to_string(autostop.port));
+}
+
 void print_defaults(Printer& printer, const Timing& defaults) {
   // Unset time-outs are left out: they are worked out for each check from its interval.
   const CheckSpec usual;
@@ -254,6 +266,7 @@ void print_common(Printer& printer, const CheckSpec& spec, const SecretSet& secr
   printer.flag("live", spec.live);
   printer.flag("startup", spec.startup);
   if (spec.warn_above) printer.duration("warn_above", *spec.warn_above);
+  if (spec.pause_when_idle) printer.flag("pause_when_idle", true);
   if (!spec.parent.empty()) printer.text("parent", spec.parent);
   print_labels(printer, spec, secrets);
 }
@@ -308,6 +321,7 @@ std::string print(const Loaded& loaded) {
   printer.text("level", to_word(config.log.level));
   printer.text("format", config.log.format == LogFormat::json ? "json" : "logfmt");
   print_app(printer, config.app);
+  print_autostop(printer, config.autostop);
   print_defaults(printer, loaded.defaults);
   for (std::size_t i = 0; i < config.checks.size(); ++i) {
     const ConfiguredCheck& check = config.checks[i];

@@ -46,19 +46,11 @@ void TableReader::refuse_missing(std::string_view key) {
   wrong_.emplace(key);
 }
 
-void TableReader::refuse_unknown(const std::vector<std::string_view>& known,
-                                 const std::vector<LaterKey>& later) {
+void TableReader::refuse_unknown(const std::vector<std::string_view>& known) {
   for (const auto& child : table_.children) {
     if (std::find(known.begin(), known.end(), child.key) != known.end()) continue;
-    const auto planned = std::find_if(later.begin(), later.end(),
-                                      [&](const LaterKey& each) { return each.name == child.key; });
-    if (planned != later.end()) {
-      mistakes_.add(child.place, path_,
-                    in_quotes(child.key) + ": " + std::string(planned->sentence));
-    } else {
-      mistakes_.add(child.place, path_,
-                    "unknown key " + in_quotes(child.key) + suggest(child.key, known));
-    }
+    mistakes_.add(child.place, path_,
+                  "unknown key " + in_quotes(child.key) + suggest(child.key, known));
   }
 }
 

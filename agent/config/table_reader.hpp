@@ -14,12 +14,6 @@
 
 namespace vitals::config {
 
-/// A key that a later version will know: refused with a sentence of its own.
-struct LaterKey {
-  std::string_view name;
-  std::string_view sentence;
-};
-
 /// Every reading function returns nothing when the key is not there, or wrong and complained of.
 /// `table` and `mistakes` must outlive it.
 class TableReader {
@@ -64,8 +58,7 @@ class TableReader {
   void refuse(std::string_view key, std::string_view message);
   /// "missing key 'key'" at the table.
   void refuse_missing(std::string_view key);
-  void refuse_unknown(const std::vector<std::string_view>& known,
-                      const std::vector<LaterKey>& later = {});
+  void refuse_unknown(const std::vector<std::string_view>& known);
 
   /// A mistake in its own words; does not mark anything.
   void complain(std::string_view key, std::string_view message);

@@ -17,8 +17,6 @@
 
 namespace vitals {
 
-/// Answers stand for at most this long after a resume (contract §4.9).
-inline constexpr Duration resume_grace{5'000};
 /// How often the clocks are compared and staleness is looked for.
 inline constexpr Duration keeper_tick{500};
 

@@ -60,6 +60,10 @@ class Scheduler::Runner {
     fresh_ = true;
     interrupt();
   }
+  /// Idle or not has changed. An attempt in flight is left alone: it looks when it is over.
+  void notice_idle() {
+    if (spec_->pause_when_idle && !asking_) interrupt();
+  }
   /// False for kinds that nobody calls in to.
   bool signal(Instant now) {
     if (!signal_) return false;
@@ -83,7 +87,9 @@ class Scheduler::Runner {
   void join() { thread_.join(); }
   void abandon() { thread_.abandon(); }
   [[nodiscard]] const CheckSpec& spec() const { return *spec_; }
-  [[nodiscard]] TimePoint next_attempt() const { return next_; }
+  [[nodiscard]] std::optional<TimePoint> next_attempt() const {
+    return resting_ ? std::nullopt : std::optional(next_.load());
+  }
 
  private:
   struct Signal {
@@ -108,21 +114,49 @@ class Scheduler::Runner {
 
   void run() {
     while (!stopping_) {
+      if (may_rest() && rest()) continue;
       if (!sleep_until_next()) continue;
+      asking_ = true;
       attempt();
+      asking_ = false;
     }
     done_ = true;
+  }
+
+  [[nodiscard]] bool may_rest() const {
+    return spec_->pause_when_idle && scheduler_.idle_ && !fresh_ && !stopping_;
+  }
+
+  /// Until the Machine is not idle any more, or somebody wants it asked now. False: it can't rest.
+  bool rest() {
+    if (!board_.pause(*spec_, Instant::now())) return false;
+    resting_ = true;
+    probe_->rest();
+    // As often as it would ask, the thread shows that it is there.
+    do {
+      static_cast<void>(woken_within(spec_->interval));
+    } while (may_rest() && board_.pause(*spec_, Instant::now()));
+    resting_ = false;
+    fresh_ = true;
+    next_ = Clock::now();
+    return true;
+  }
+
+  /// False when the time went by; else the interrupt is taken back.
+  [[nodiscard]] bool woken_within(Elapsed time) const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+    const timespec wait{seconds.count(), (time - seconds).count()};
+    pollfd entry{wake_.get(), POLLIN, 0};
+    if (ppoll(&entry, 1, &wait, nullptr) <= 0) return false;
+    eventfd_t ignored = 0;
+    eventfd_read(wake_.get(), &ignored);
+    return true;
   }
 
   /// False when it was woken early: look at the flags again.
   bool sleep_until_next() {
     const Elapsed left = std::max(Elapsed::zero(), Elapsed(next_.load() - Clock::now()));
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
-    const timespec wait{seconds.count(), (left - seconds).count()};
-    pollfd entry{wake_.get(), POLLIN, 0};
-    if (ppoll(&entry, 1, &wait, nullptr) <= 0) return Clock::now() >= next_.load();
-    eventfd_t ignored = 0;
-    eventfd_read(wake_.get(), &ignored);
+    if (!woken_within(left)) return Clock::now() >= next_.load();
     if (fresh_) next_ = Clock::now();
     return false;
   }
@@ -182,6 +216,8 @@ class Scheduler::Runner {
   Thread thread_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> fresh_{false};
+  std::atomic<bool> asking_{false};
+  std::atomic<bool> resting_{false};
   std::atomic<bool> done_{false};
 };
 
@@ -231,6 +267,12 @@ std::optional<Error> Scheduler::run(std::vector<ConfiguredCheck> checks, Duratio
 void Scheduler::run_all_now() {
   const std::lock_guard lock(mutex_);
   for (const auto& [name, runner] : runners_) runner->run_now();
+}
+
+void Scheduler::rest(bool idle) {
+  const std::lock_guard lock(mutex_);
+  if (idle_.exchange(idle) == idle) return;
+  for (const auto& [name, runner] : runners_) runner->notice_idle();
 }
 
 void Scheduler::expect_calls(const std::vector<ConfiguredCheck>& checks) {

@@ -1,6 +1,7 @@
 // One thread per check: waits, asks, reports to the board, and waits again (contract §4.1).
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -28,7 +29,7 @@ inline constexpr Duration first_run_spread{1'000};
                                    bool retry, double draw);
 
 /// Owns the probes and their threads; board and keeper outlive it. Called from one thread, but for
-/// run_all_now(), signal(), delays() and next_attempt(), which any thread may call.
+/// run_all_now(), rest(), signal(), delays() and next_attempt(), which any thread may call.
 class Scheduler {
  public:
   Scheduler(StatusBoard& board, Keeper& keeper);
@@ -43,6 +44,10 @@ class Scheduler {
 
   /// Interrupts attempts in flight, drops kept connections and asks every check at once (resume).
   void run_all_now();
+
+  /// The Machine is idle from now on, or not any more: checks with pause_when_idle close what they
+  /// keep open and are not asked, unless they fail; at the end of it they are asked at once.
+  void rest(bool idle);
 
   /// Takes calls for these already, before run(): who answers early must not turn a job away.
   void expect_calls(const std::vector<ConfiguredCheck>& checks);
@@ -61,7 +66,7 @@ class Scheduler {
 
   [[nodiscard]] DelayHistogram delays() const;
   /// When the next attempt of that check starts, while one runs when that was to start; nothing for
-  /// an unknown check.
+  /// an unknown check, and for one that rests.
   [[nodiscard]] std::optional<TimePoint> next_attempt(std::string_view check) const;
 
  private:
@@ -71,6 +76,7 @@ class Scheduler {
 
   StatusBoard& board_;
   Keeper& keeper_;
+  std::atomic<bool> idle_{false};
   /// Guards runners_ between the owner, a resume, a signal and readers.
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Runner>, std::less<>> runners_;

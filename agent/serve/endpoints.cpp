@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "agent/config/quantity.hpp"
+#include "agent/idle/holds.hpp"
 #include "agent/json_writer.hpp"
 #include "agent/serve/document_cache.hpp"
 #include "agent/serve/history_report.hpp"
@@ -30,6 +31,7 @@ constexpr const char* json_type = "application/json";
 constexpr std::string_view check_prefix = "/health/check/";
 constexpr std::string_view mute_prefix = "/mute/";
 constexpr std::string_view heartbeat_prefix = "/heartbeat/";
+constexpr std::string_view busy_prefix = "/busy/";
 constexpr std::string_view read_methods = "GET, HEAD";
 constexpr std::string_view post_method = "POST";
 constexpr std::string_view put_methods = "PUT, DELETE";
@@ -37,7 +39,7 @@ constexpr std::string_view put_methods = "PUT, DELETE";
 /// Larger documents are made on the worker.
 constexpr std::size_t checks_rendered_inline_max = 100;
 
-enum class Action { document, metrics, history, drain, undrain, mute, heartbeat };
+enum class Action { document, metrics, history, drain, undrain, mute, heartbeat, busy };
 
 struct Route {
   std::string_view path;
@@ -63,10 +65,11 @@ constexpr std::array<Route, 13> routes{{
     {"/undrain", "control", Action::undrain, View::health},
 }};
 /// A name follows the path.
-constexpr std::array<Route, 3> named_routes{{
+constexpr std::array<Route, 4> named_routes{{
     {check_prefix, "check", Action::document, View::check},
     {mute_prefix, "control", Action::mute, View::health},
     {heartbeat_prefix, "control", Action::heartbeat, View::health},
+    {busy_prefix, "control", Action::busy, View::health},
 }};
 
 constexpr std::string_view not_found_sentence =
@@ -98,6 +101,7 @@ std::string_view allowed_methods(Action action) {
     case Action::heartbeat:
       return post_method;
     case Action::mute:
+    case Action::busy:
       return put_methods;
   }
   VITALS_ASSERT(false);
@@ -220,9 +224,10 @@ HttpReply done() {
   return reply;
 }
 
-/// ?ttl= of a mute; the error is for the client.
-Result<Duration> mute_time(std::string_view text) {
-  if (text.empty()) return mute_default;
+/// ?ttl= of a mute or a hold; the error is for the client.
+Result<Duration> time_to_live(std::string_view text, Duration usual) {
+  static_assert(mute_max == idle::hold_max);
+  if (text.empty()) return usual;
   auto ttl = config::parse_duration(text);
   if (ttl && ttl.value() > Duration(0) && ttl.value() <= mute_max) return ttl;
   return Error{"ttl must be a duration such as 30m or 1h, more than 0 and at most 24h"};
@@ -257,6 +262,7 @@ struct Endpoints::Impl {
   HttpReply answer_drain(bool draining) const;
   HttpReply answer_mute(const HttpRequest& request) const;
   HttpReply answer_heartbeat(const HttpRequest& request) const;
+  HttpReply answer_busy(const HttpRequest& request) const;
   HttpReply answer_control(const HttpRequest& request, const Route& route);
   std::shared_ptr<const Document> document(const std::shared_ptr<const Snapshot>& snapshot,
                                            const DocumentKey& key, bool may_defer);
@@ -402,9 +408,26 @@ HttpReply Endpoints::Impl::answer_heartbeat(const HttpRequest& request) const {
   return refusal(request, 404, "'" + name + "' is no heartbeat: nobody has to call in to it");
 }
 
+HttpReply Endpoints::Impl::answer_busy(const HttpRequest& request) const {
+  const std::string name = request.path.substr(busy_prefix.size());
+  if (!is_check_name(name)) {
+    return refusal(request, 400, "a name of work has 1 to 63 of a-z, 0-9, '_' and '-'");
+  }
+  if (request.method == "DELETE") {
+    sources.release(name);
+    return done();
+  }
+  const auto ttl = time_to_live(parameter(request, "ttl"), idle::hold_default);
+  if (!ttl) return refusal(request, 400, ttl.error().message);
+  if (sources.hold(name, ttl.value())) return done();
+  return refusal(request, 409,
+                 "there are " + std::to_string(idle::holds_max) +
+                     " holds already; end one, or use one name for work of one sort");
+}
+
 HttpReply Endpoints::Impl::answer_mute(const HttpRequest& request) const {
   const std::string name = request.path.substr(mute_prefix.size());
-  const auto ttl = mute_time(parameter(request, "ttl"));
+  const auto ttl = time_to_live(parameter(request, "ttl"), mute_default);
   const bool mutes = request.method == "PUT";
   if (mutes && !ttl) return refusal(request, 400, ttl.error().message);
   const bool known = mutes ? sources.mute(name, ttl.value()) : sources.unmute(name);
@@ -419,6 +442,7 @@ HttpReply Endpoints::Impl::answer_control(const HttpRequest& request, const Rout
   if (!*may) return refusal(request, 403, forbidden_sentence);
   if (route.action == Action::mute) return answer_mute(request);
   if (route.action == Action::heartbeat) return answer_heartbeat(request);
+  if (route.action == Action::busy) return answer_busy(request);
   return answer_drain(route.action == Action::drain);
 }
 
@@ -435,6 +459,7 @@ HttpReply Endpoints::Impl::answer(const HttpRequest& request, const Route& route
     case Action::undrain:
     case Action::mute:
     case Action::heartbeat:
+    case Action::busy:
       return answer_control(request, route);
   }
   VITALS_ASSERT(false);

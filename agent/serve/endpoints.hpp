@@ -38,6 +38,10 @@ struct EndpointSources {
   /// False: no such check.
   std::function<bool(std::string_view check, Duration ttl)> mute;
   std::function<bool(std::string_view check)> unmute;
+  /// PUT /busy/NAME; false: there are too many others.
+  std::function<bool(std::string_view name, Duration ttl)> hold;
+  /// DELETE /busy/NAME; nothing to end is fine.
+  std::function<void(std::string_view name)> release;
   /// When that check is asked next, as far as that is known.
   std::function<std::optional<TimePoint>(std::string_view check)> next_attempt;
   const History* history = nullptr;  // never null in a running agent; outlives the endpoints

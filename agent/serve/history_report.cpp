@@ -81,6 +81,7 @@ void write_status(JsonWriter& json, const CheckView& check, Instant now) {
   if (check.judgement.muted) {
     json.text("muted_until", iso_time(wall_time_of(*state.muted_until, now)));
   }
+  if (check.judgement.paused) json.flag("paused", true);
 }
 
 std::string detection_rule(const CheckSpec& spec) {

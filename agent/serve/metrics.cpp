@@ -3,6 +3,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "agent/serve/metrics_page.hpp"
@@ -135,6 +136,18 @@ void add_front(Exposition& page, const front::Counts& counts) {
   }
 }
 
+void add_idleness(Exposition& page, const MetricsInput& input) {
+  if (const auto& idle = input.snapshot.idle) {
+    const Elapsed quiet = idle->quiet_since ? input.now.mono - *idle->quiet_since : Elapsed::zero();
+    add_gauge(page, "vitals_idle_seconds", "Time since the last work; 0 while there is some.",
+              to_seconds(std::max(quiet, Elapsed::zero())));
+    add_gauge(page, "vitals_autostop_safe", "1 when nothing speaks against stopping this Machine.",
+              idle->safe ? 1 : 0);
+  }
+  Family family(page, FamilyType::gauge, "vitals_busy", "Work that somebody said is going on.");
+  for (const std::string& name : input.holds) family.add({{"name", name}}, 1);
+}
+
 void add_agent(Exposition& page, const AgentUsage& usage) {
   add_counter(page, "vitals_agent_cpu_seconds_total", "CPU time of the agent, user and system.",
               usage.cpu_seconds);
@@ -219,6 +232,7 @@ std::string render_metrics(const MetricsInput& input, bool openmetrics) {
   add_kind_families(page, input);
   add_server(page, input);
   if (input.front) add_front(page, *input.front);
+  add_idleness(page, input);
   add_agent(page, input.agent);
   if (input.app != nullptr) add_app(page, *input.app);
   return std::move(page).finish();

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <vitals/kind.hpp>
 
@@ -55,6 +56,8 @@ struct MetricsInput {
   std::span<const OtherReading> others{};
   /// With a front door.
   std::optional<front::Counts> front{};
+  /// What work is going on, by name (PUT /busy/NAME).
+  std::vector<std::string> holds{};
   const AppMetricsView* app = nullptr;  // none: no [app] metrics
 };
 

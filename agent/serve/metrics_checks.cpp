@@ -107,6 +107,16 @@ void add_status(Exposition& page, const MetricsInput& input) {
   });
 }
 
+/// Only of checks that may pause: of the others it could not say anything.
+void add_pauses(Exposition& page, const MetricsInput& input) {
+  Family family(page, FamilyType::gauge, "vitals_check_paused",
+                "1 while the check is not asked because the Machine is idle.");
+  for_each_row(input, [&](const Row& row) {
+    if (!row.spec().pause_when_idle) return;
+    family.add({{"check", row.name()}}, row.judgement.paused ? 1 : 0);
+  });
+}
+
 void add_attempts(Exposition& page, const MetricsInput& input) {
   {
     Family family(page, FamilyType::counter, "vitals_check_attempts_total",
@@ -182,6 +192,7 @@ void add_check_families(Exposition& page, const MetricsInput& input) {
       family.add({{"check", row.name()}}, gauge.value(row));
     });
   }
+  add_pauses(page, input);
   add_attempts(page, input);
   add_transitions(page, input);
   add_durations(page, input);

@@ -192,6 +192,19 @@ std::string ready_text(const Judgement& judgement) {
   return judgement.fail_open ? "yes, on purpose (fail_open)" : "yes";
 }
 
+/// "for 5m02s, may stop", "no: 3 connections"
+std::string idle_text(const IdleState& idle, Instant now) {
+  const std::string time = human_duration(idle_time(idle, now).count());
+  if (!idle.idle) return "no: " + idle.why;
+  return "for " + time + (idle.kept_by.empty() ? ", may stop" : ", stays up: " + idle.why);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
 void add_facts(Page& page) {
   const PageInput& input = page.input;
   const Judgement& judgement = input.judgement;
@@ -215,6 +228,10 @@ void add_facts(Page& page) {
   if (!judgement.startup) add_fact(page, "Startup", "not over", "warn");
   if (muted > 0) {
     add_fact(page, "Muted", std::to_string(muted) + (muted == 1 ? " check" : " checks"), "warn");
+  }
+  if (snapshot.idle) {
+    add_fact(page, "Idle", idle_text(*snapshot.idle, input.now));
+    add_fact(page, "Busy with", joined(snapshot.idle->holds));
   }
   add_fact(page, "Up for", lasted(snapshot.started, input.now));
   const std::string loaded = clock_text(snapshot.config_reload_success_at, input.now);
@@ -281,6 +298,7 @@ void add_why(Page& page, const CheckView& check) {
   if (!check.judgement.suppressed_by.empty()) {
     html.raw("<small>suppressed by ").text(check.judgement.suppressed_by).raw("</small>");
   }
+  if (check.judgement.paused) html.raw("<small>paused while the Machine is idle</small>");
   if (const auto days = certificate_days(check, now)) {
     html.raw("<small>certificate: ").raw(std::to_string(*days)).raw(" days left</small>");
   }

@@ -255,6 +255,11 @@ std::string explanation(const CheckView& check) {
   return judgement.detail.empty() ? last->result.detail : std::string(judgement.detail);
 }
 
+std::chrono::seconds idle_time(const IdleState& idle, Instant now) {
+  if (!idle.quiet_since || now.mono < *idle.quiet_since) return std::chrono::seconds(0);
+  return std::chrono::duration_cast<std::chrono::seconds>(now.mono - *idle.quiet_since);
+}
+
 double shown_milliseconds(Elapsed time) {
   const double milliseconds = std::chrono::duration<double, std::milli>(time).count();
   const double scale = milliseconds < 1 ? 100 : 10;

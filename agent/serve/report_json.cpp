@@ -46,6 +46,7 @@ void write_check(JsonWriter& json, const CheckView& check, Instant now) {
     json.flag("muted", true);
     json.text("muted_until", iso_time(wall_time_of(*state.muted_until, now)));
   }
+  if (check.judgement.paused) json.flag("paused", true);
   json.end_object();
   json.end_array();
 }
@@ -55,6 +56,21 @@ void write_identity(JsonWriter& json, const Identity& identity) {
   if (!identity.release_id.empty()) json.text("releaseId", identity.release_id);
   if (!identity.service_id.empty()) json.text("serviceId", identity.service_id);
   if (!identity.description.empty()) json.text("description", identity.description);
+}
+
+/// With [autostop]: how long it has been idle, and what keeps it up.
+void write_idleness(JsonWriter& json, const IdleState& idle, Instant now) {
+  json.begin_object("idle");
+  json.integer("idle_seconds", idle_time(idle, now).count());
+  json.flag("autostop_safe", idle.safe);
+  if (!idle.kept_by.empty()) {
+    json.text("kept_by", idle.kept_by);
+    json.text("output", idle.why);
+  }
+  json.begin_array("holds");
+  for (const std::string& name : idle.holds) json.text({}, name);
+  json.end_array();
+  json.end_object();
 }
 
 }  // namespace
@@ -75,6 +91,7 @@ std::string render_json(const Snapshot& snapshot, const Judgement& judgement,
   json.integer("uptime_seconds", uptime.count());
   json.flag("draining", judgement.draining);
   json.flag("fail_open", judgement.fail_open);
+  if (snapshot.idle) write_idleness(json, *snapshot.idle, now);
   json.begin_object("checks");
   for (const std::size_t i : listed_checks(picture, request)) {
     write_check(json, view_of(picture, i), now);

@@ -52,6 +52,9 @@ struct CheckView {
 /// complained of while its streak still grows; "no result yet" before the first.
 [[nodiscard]] std::string explanation(const CheckView& check);
 
+/// Since the last work; 0 while there is some.
+[[nodiscard]] std::chrono::seconds idle_time(const IdleState& idle, Instant now);
+
 /// Milliseconds as shown: two decimals below one, else one.
 [[nodiscard]] double shown_milliseconds(Elapsed time);
 

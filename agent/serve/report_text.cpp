@@ -211,8 +211,10 @@ std::string_view symbol(const CheckView& check) {
   return {};
 }
 
-/// "muted until 01:20:00Z; ", "suppressed by db; " before what the check itself has to say.
+/// "muted until 01:20:00Z; ", "suppressed by db; ", "paused; " before what the check itself has to
+/// say.
 std::string silence(const CheckView& check, Instant now) {
+  if (check.judgement.paused) return "paused; ";
   if (check.judgement.muted) {
     return "muted until " + clock_text(wall_time_of(*check.state.muted_until, now), now) + "; ";
   }

@@ -68,6 +68,15 @@ void note_sample(CheckState& state, const GroupStatus& group, Instant now) {
   state.ever_passed = true;
 }
 
+/// What was known before a pause has to be seen again as after a resume. False: there was none.
+bool end_pause(CheckState& state, Instant now) {
+  if (!state.paused_since) return false;
+  const Gap gap{*state.paused_since, now};
+  state.paused_since.reset();
+  refresh(state, gap, resume_grace);
+  return true;
+}
+
 bool every_status_known(const Snapshot& snapshot, const Judgement& judgement) {
   for (std::size_t i = 0; i < snapshot.checks.size(); ++i) {
     if (judgement.checks[i].counts && judgement.checks[i].status == Status::unknown) return false;
@@ -135,15 +144,50 @@ void StatusBoard::note_reload(bool ok, Instant now) {
 }
 
 std::optional<AttemptId> StatusBoard::begin(const CheckSpec& spec, Instant now) {
-  const std::lock_guard lock(mutex_);
-  Slot* const slot = find_locked(spec.name);
-  if (slot == nullptr || slot->state->spec->fingerprint != spec.fingerprint) return std::nullopt;
-  // Not published: readers learn of it with the result, long before it could matter to them.
-  auto state = std::make_shared<CheckState>(*slot->state);
-  state->alive_at = now.mono;
-  slot->state = std::move(state);
-  slot->open_attempt = ++attempts_;
-  return AttemptId{spec.name, slot->open_attempt};
+  Events events;
+  std::optional<AttemptId> id;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = find_as_locked(spec);
+    if (slot == nullptr) return std::nullopt;
+    auto state = std::make_shared<CheckState>(*slot->state);
+    const bool paused = end_pause(*state, now);
+    state->alive_at = now.mono;
+    slot->state = std::move(state);
+    slot->open_attempt = ++attempts_;
+    id = AttemptId{spec.name, slot->open_attempt};
+    // Else readers learn of it with the result, long before it could matter to them.
+    if (paused) publish_locked(now, true, events);
+  }
+  announce(events);
+  return id;
+}
+
+bool StatusBoard::pause(const CheckSpec& spec, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot* const slot = find_as_locked(spec);
+    if (slot == nullptr || !may_rest(*slot->state, now.mono)) return false;
+    auto state = std::make_shared<CheckState>(*slot->state);
+    if (!state->paused_since) state->paused_since = now.mono;
+    state->alive_at = now.mono;
+    slot->state = std::move(state);
+    publish_locked(now, false, events);
+  }
+  announce(events);
+  return true;
+}
+
+void StatusBoard::set_idle(std::optional<IdleState> idle, Instant now) {
+  Events events;
+  {
+    const std::lock_guard lock(mutex_);
+    if (draft_.idle == idle) return;
+    draft_.idle = std::move(idle);
+    publish_locked(now, false, events);
+  }
+  announce(events);
 }
 
 bool StatusBoard::finish(const AttemptId& attempt, Sample sample) {
@@ -198,6 +242,7 @@ void StatusBoard::resume(const Gap& gap, Duration grace) {
       if (slot.state->spec->is_group()) continue;  // no result of its own that could be too old
       slot.open_attempt = 0;
       auto state = std::make_shared<CheckState>(*slot.state);
+      state->paused_since.reset();
       refresh(*state, gap, grace);
       slot.state = std::move(state);
     }
@@ -315,6 +360,12 @@ std::shared_ptr<const Snapshot> StatusBoard::latest() const {
 StatusBoard::Slot* StatusBoard::find_locked(std::string_view check) {
   const auto found = index_.find(check);
   return found == index_.end() ? nullptr : &slots_[found->second];
+}
+
+StatusBoard::Slot* StatusBoard::find_as_locked(const CheckSpec& spec) {
+  Slot* const slot = find_locked(spec.name);
+  const bool same = slot != nullptr && slot->state->spec->fingerprint == spec.fingerprint;
+  return same ? slot : nullptr;
 }
 
 StatusBoard::Slot* StatusBoard::close_locked(const AttemptId& attempt) {

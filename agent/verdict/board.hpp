@@ -84,6 +84,12 @@ class StatusBoard {
   /// is: ask again after retry_interval. False when the check is not on the board.
   [[nodiscard]] bool wants_retry(std::string_view check) const;
 
+  /// The check rests from now on, or still does: its thread is alive. False: it is not on the board
+  /// as `spec` has it, or has to be asked all the same (may_rest()). begin() and resume() end it.
+  bool pause(const CheckSpec& spec, Instant now);
+  /// What [autostop] makes of the Machine; nothing: it is not watched.
+  void set_idle(std::optional<IdleState> idle, Instant now);
+
   /// Closes open attempts and lets the last status stand for at most `grace` (contract §4.9).
   void resume(const Gap& gap, Duration grace);
   void set_draining(bool draining, Instant now);
@@ -114,6 +120,8 @@ class StatusBoard {
   using Events = std::vector<Event>;
 
   [[nodiscard]] Slot* find_locked(std::string_view check);
+  /// Null when it is not on the board, or not as `spec` has it.
+  [[nodiscard]] Slot* find_as_locked(const CheckSpec& spec);
   /// The slot whose attempt in flight this is; closes the attempt. Null when it was closed before.
   [[nodiscard]] Slot* close_locked(const AttemptId& attempt);
   /// Announces what the probe remarks the first time it does.

@@ -105,6 +105,8 @@ CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
 
 TimePoint stale_from(const CheckState& state) {
   const auto limit = state.spec->stale_after();
+  // Nothing new is asked for, but its thread has to show that it would ask.
+  if (state.paused_since) return state.alive_at + limit;
   return std::min(state.grace ? state.grace->until : state.evidence_at + limit,
                   state.alive_at + limit);
 }
@@ -114,6 +116,11 @@ bool is_stale(const CheckState& state, TimePoint now) { return now > stale_from(
 Fold expire(CheckState& state, Instant now) {
   if (state.grace && now.mono <= state.grace->decided_by) return {};
   return turn_stale(state, now);
+}
+
+bool may_rest(const CheckState& state, TimePoint now) {
+  const bool well = state.status == Status::pass || state.status == Status::warn;
+  return well && state.failures_in_a_row == 0 && !state.grace && !is_stale(state, now);
 }
 
 void refresh(CheckState& state, const Gap& gap, Duration grace) {

@@ -29,11 +29,18 @@ struct Fold {
 /// or when the first attempt after a resume may still be on its way (Grace::decided_by).
 Fold expire(CheckState& state, Instant now);
 
+/// What was known counts for so long after a resume or a pause (contract §4.9).
+inline constexpr Duration resume_grace{5'000};
+
 /// Time went by without us: nothing was asked after `from`, and now it is `now`.
 struct Gap {
   TimePoint from{};
   Instant now;
 };
+
+/// May it rest, that is, is there nothing to be asked? It passes or warns, and nothing that was
+/// seen since or went by without us speaks against that.
+[[nodiscard]] bool may_rest(const CheckState& state, TimePoint now);
 
 /// The state after a gap: what was known counts for `grace` more, and no longer (contract §4.9).
 /// One evidence gets one grace however often there is a gap: the time awake after an earlier gap is

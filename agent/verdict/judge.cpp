@@ -39,6 +39,7 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
                                    : "no result for more than three intervals";
   }
   judgement.muted = state.muted_until && now < *state.muted_until;
+  judgement.paused = state.paused_since && !judgement.stale;
   return judgement;
 }
 

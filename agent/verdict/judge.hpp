@@ -16,6 +16,8 @@ struct CheckJudgement {
   std::string_view detail;          // into the snapshot, or static text
   bool stale = false;
   bool muted = false;
+  /// Not asked while the Machine is idle; what is shown is from before.
+  bool paused = false;
   /// Of a failing shared critical check that counts, while the rule is `fleet`: what other Machines
   /// say of it, if that is fresh. Points into the snapshot.
   const FleetWord* fleet = nullptr;

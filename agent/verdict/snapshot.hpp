@@ -109,6 +109,9 @@ struct CheckState {
 
   /// Monotonic end of a mute; absent: not muted.
   std::optional<TimePoint> muted_until;
+  /// Not asked since then, for the Machine is idle; absent: it is asked. The evidence does not grow
+  /// old meanwhile, as long as the check's thread shows that it is there.
+  std::optional<TimePoint> paused_since;
   CheckCounters counters;
 };
 
@@ -137,6 +140,21 @@ struct FleetWord {
 /// Two rounds of questions and what they may take.
 inline constexpr Duration fleet_word_good_for{25'000};
 
+/// What [autostop] makes of the Machine (contract §10).
+struct IdleState {
+  /// The end of the last work; absent while there is some.
+  std::optional<TimePoint> quiet_since;
+  /// Without work for idle_after: checks with pause_when_idle rest.
+  bool idle = false;
+  /// Nothing speaks against stopping.
+  bool safe = false;
+  std::string kept_by;  // "connections", "hold" …; empty: nothing keeps it up
+  std::string why;      // for people: "3 connections"
+  std::vector<std::string> holds;
+
+  [[nodiscard]] bool operator==(const IdleState&) const = default;
+};
+
 /// Immutable. `checks` are in config order, names unique.
 struct Snapshot {
   /// Grows with each publication; two snapshots with the same generation are the same object.
@@ -147,6 +165,7 @@ struct Snapshot {
   SharedRule shared_rule = SharedRule::fleet;
   /// On checks that fail, began to, or failed a moment ago; each check at most once.
   std::vector<FleetWord> fleet;
+  std::optional<IdleState> idle;  // with [autostop]
   bool draining = false;
   Instant draining_since;
   bool startup_latched = false;

@@ -30,6 +30,8 @@ struct CheckSpec {
   bool live = false;
   bool startup = false;
   std::optional<Duration> warn_above;
+  /// Not asked while the Machine is idle (contract §10).
+  bool pause_when_idle = false;
   std::string parent;  // empty: none
   std::vector<std::pair<std::string, std::string>> labels;
   /// Of a group alone: the checks it is made of, and how many of them have to be well. A group has

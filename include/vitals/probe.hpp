@@ -122,6 +122,10 @@ class Probe {
   Probe& operator=(const Probe&) = delete;
 
   [[nodiscard]] virtual ProbeResult run(const Attempt& attempt) = 0;
+
+  /// Nobody asks for a while (pause_when_idle): closes what it keeps open, so that the dependency
+  /// may sleep. Between runs, on the check's thread; must not wait for the dependency.
+  virtual void rest() {}
 };
 
 }  // namespace vitals

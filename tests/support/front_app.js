@@ -2,6 +2,9 @@
 const crypto = require('crypto');
 const http = require('http');
 
+// A reload of the agent's config reaches the app, too.
+process.on('SIGHUP', () => {});
+
 let requests = 0; // of any kind but /seen
 let hashOfBig = '';
 let bytesOfSlow = 0;

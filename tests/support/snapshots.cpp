@@ -240,7 +240,7 @@ Snapshot unknown_snapshot() {
 
 std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
                          const std::set<Exporter>& compat, std::span<const OtherReading> others,
-                         std::optional<front::Counts> front) {
+                         std::optional<front::Counts> front, std::vector<std::string> holds) {
   HttpStats http;
   http.requests = {{{"health", 200}, 12}, {{"health", 503}, 0}, {{"metrics", 200}, 3}};
   http.durations["health"].observe(0.0002, request_bounds);
@@ -255,9 +255,9 @@ std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetr
                          .start_time_seconds = 1'766'015'999.99};
   const BuildFacts build{"0.1.0", "0123abc", "OpenSSL 3.5.0"};
   const Judgement judgement = judge(snapshot, at(seconds).mono);
-  return render_metrics(
-      {snapshot, judgement, http, usage, delays, compat, at(seconds), build, others, front},
-      openmetrics);
+  return render_metrics({snapshot, judgement, http, usage, delays, compat, at(seconds), build,
+                         others, front, std::move(holds)},
+                        openmetrics);
 }
 
 }  // namespace vitals::test

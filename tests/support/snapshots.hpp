@@ -69,6 +69,7 @@ Snapshot unknown_snapshot();
 std::string metrics_page(const Snapshot& snapshot, double seconds, bool openmetrics,
                          const std::set<Exporter>& compat = {},
                          std::span<const OtherReading> others = {},
-                         std::optional<front::Counts> front = {});
+                         std::optional<front::Counts> front = {},
+                         std::vector<std::string> holds = {});
 
 }  // namespace vitals::test

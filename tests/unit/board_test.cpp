@@ -243,6 +243,86 @@ TEST_CASE_FIXTURE(Fixture, "mute: a reload keeps it for an unchanged check, and 
   CHECK(events.front() == "app unmuted a reload changed or removed the check");
 }
 
+TEST_CASE_FIXTURE(Fixture, "pause: a resting check stays what it is, as long as its thread lives") {
+  const auto db = test::spec("db");
+  configure({db});
+  tell("db", passed("ok"), 1);
+  CHECK(board.pause(*db, at(2)));
+  // Stale would be 35 s after the evidence; each sign of life moves that on.
+  for (const double now : {12.0, 22.0, 32.0, 42.0, 52.0}) {
+    CHECK(board.pause(*db, at(now)));
+    board.tick(at(now));
+  }
+  CHECK(judged(80).checks[0].paused);
+  CHECK(judged(80).checks[0].status == Status::pass);
+  CHECK_FALSE(judged(80).stuck);
+  CHECK(judged(80).ready);
+  CHECK(judged(87.1).checks[0].stale);
+  CHECK_FALSE(judged(87.1).checks[0].paused);
+  CHECK(judged(87.1).checks[0].status == Status::fail);
+  CHECK(judged(87.1).stuck);
+}
+
+TEST_CASE_FIXTURE(Fixture, "pause: at its end the old result counts for five seconds more") {
+  const auto db = test::spec("db");
+  configure({db});
+  tell("db", passed("ok"), 1);
+  REQUIRE(board.pause(*db, at(2)));
+  REQUIRE(board.pause(*db, at(30)));
+  const auto attempt = begin("db", at(32));
+  REQUIRE(attempt);
+  CHECK_FALSE(judged(32).checks[0].paused);
+  CHECK(judged(37).checks[0].status == Status::pass);
+  CHECK(judged(37.1).checks[0].reason == Reason::stale);
+  // Nothing known may rest.
+  CHECK_FALSE(board.pause(*db, at(33)));
+  CHECK(board.finish(*attempt, sample(passed("ok"), 34)));
+  CHECK(judged(60).checks[0].status == Status::pass);
+  CHECK(board.pause(*db, at(35)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "pause: only what passes or warns, without a failure since, may rest") {
+  const auto db = test::spec("db");
+  configure({db});
+  CHECK_FALSE(board.pause(*db, at(1)));
+  tell("db", passed(""), 2);
+  tell("db", down(), 4);
+  CHECK_FALSE(board.pause(*db, at(5)));
+  tell("db", warned(Reason::slow, ""), 6);
+  CHECK(board.pause(*db, at(7)));
+  tell("db", down(), 8);
+  tell("db", down(), 10);
+  tell("db", down(), 12);
+  CHECK_FALSE(board.pause(*db, at(13)));
+  CHECK_FALSE(board.pause(*test::spec("other"), at(13)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "pause: a resume ends it, with one grace") {
+  const auto db = test::spec("db");
+  configure({db});
+  tell("db", passed("ok"), 1);
+  REQUIRE(board.pause(*db, at(2)));
+  board.resume({at(20).mono, at(600)}, Duration(5'000));
+  CHECK_FALSE(judged(600).checks[0].paused);
+  static_cast<void>(begin("db", at(603)));
+  CHECK(judged(605).checks[0].status == Status::pass);
+  CHECK(judged(605.1).checks[0].status == Status::fail);
+}
+
+TEST_CASE_FIXTURE(Fixture, "idleness: is published when it changes, and only then") {
+  configure({});
+  const auto before = board.latest()->generation;
+  IdleState idle;
+  idle.kept_by = "hold";
+  board.set_idle(idle, at(1));
+  CHECK(board.latest()->generation == before + 1);
+  CHECK(board.latest()->idle->kept_by == "hold");
+  board.set_idle(idle, at(2));
+  CHECK(board.latest()->generation == before + 1);
+  board.set_idle(std::nullopt, at(3));
+  CHECK_FALSE(board.latest()->idle);
+}
+
 TEST_CASE_FIXTURE(Fixture,
                   "history: the board keeps results, failures and changes as they happen") {
   configure({test::spec("db")});

@@ -31,6 +31,7 @@ struct Fixture {
   int drained = 0;
   int undrained = 0;
   std::vector<std::string> mutes;
+  std::vector<std::string> holds;
   History history;
   std::vector<std::string> heartbeats;
   Endpoints endpoints{
@@ -48,6 +49,12 @@ struct Fixture {
              mutes.push_back("-" + std::string(check));
              return check == "db";
            },
+       .hold =
+           [this](std::string_view name, Duration ttl) {
+             holds.push_back(std::string(name) + " " + std::to_string(ttl.count()));
+             return name != "one-too-many";
+           },
+       .release = [this](std::string_view name) { holds.push_back("-" + std::string(name)); },
        .next_attempt = [](std::string_view) { return test::at(7).mono; },
        .history = &history,
        .heartbeat =
@@ -318,6 +325,44 @@ TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when 
   CHECK(fixture.put("/mute/db").body.empty());
 }
 
+TEST_CASE("endpoints: a hold takes 10 min, or a ttl of at most 24 h, and ends when asked") {
+  Fixture fixture;
+  CHECK(fixture.put("/busy/import").status == 204);
+  CHECK(fixture.put("/busy/import", {{"ttl", "90s"}}).status == 204);
+  CHECK(fixture.put("/busy/a_b-1", {{"ttl", "24h"}}).status == 204);
+  CHECK(fixture.send("DELETE", "/busy/import").status == 204);
+  CHECK(fixture.send("DELETE", "/busy/never-begun").status == 204);
+  CHECK(fixture.holds == std::vector<std::string>{"import 600000", "import 90000", "a_b-1 86400000",
+                                                  "-import", "-never-begun"});
+  CHECK(fixture.put("/busy/import").endpoint == "control");
+}
+
+TEST_CASE("endpoints: a hold with a bad name or ttl is 400, one too many 409, a stranger's 403") {
+  Fixture fixture;
+  for (const char* name : {"", "Import", "a b", "a/b", "../x"}) {
+    CAPTURE(name);
+    CHECK(fixture.put(std::string("/busy/") + name).status == 400);
+    CHECK(fixture.send("DELETE", std::string("/busy/") + name).status == 400);
+  }
+  CHECK(fixture.put("/busy/" + std::string(64, 'a')).status == 400);
+  for (const char* ttl : {"0s", "25h", "soon", "-1m", "10"}) {
+    CAPTURE(ttl);
+    const auto reply = fixture.put("/busy/import", {{"ttl", ttl}});
+    CHECK(reply.status == 400);
+    CHECK(reply.body.find("at most 24h") != std::string::npos);
+  }
+  for (const char* method : {"PUT", "DELETE"}) {
+    CHECK(fixture.send(method, "/busy/import", true, true).status == 403);
+    CHECK(fixture.send(method, "/busy/import", false).status == 403);
+  }
+  CHECK(fixture.holds.empty());
+  const auto full = fixture.put("/busy/one-too-many");
+  CHECK(full.status == 409);
+  CHECK(full.body.find("64 holds already") != std::string::npos);
+  CHECK(fixture.get("/busy/import").status == 405);
+  CHECK(fixture.send("POST", "/busy/import").status == 405);
+}
+
 TEST_CASE("endpoints: a heartbeat is 204, of another kind or an unknown name 404") {
   Fixture fixture;
   const auto reply = fixture.send("POST", "/heartbeat/cache");
@@ -438,7 +483,7 @@ TEST_CASE("endpoints: a wrong method is 405 with the right Allow, an unknown pat
     CHECK(header(reply, "Allow") == "POST");
   }
   CHECK(fixture.drained == 0);
-  for (const auto* path : {"", "*", "/Health", "/health/", "/health/check", "/history/", "/busy/x",
+  for (const auto* path : {"", "*", "/Health", "/health/", "/health/check", "/history/", "/busy",
                            "/mute", "/heartbeat", "/metrics/"}) {
     CAPTURE(path);
     const auto reply = fixture.get(path);

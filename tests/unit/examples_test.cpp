@@ -86,8 +86,9 @@ TEST_CASE("examples: three shapes and four stacks, each complete, each README on
       CHECK_MESSAGE(readme.find(part) != std::string::npos, "missing: " << part);
     }
   }
-  CHECK(names == std::set<std::string>{"api-fly-postgres", "container", "parent", "second-process",
-                                       "voice-bot", "voice-platform", "websocket-chat"});
+  CHECK(names == std::set<std::string>{"api-fly-postgres", "container", "parent", "scale-to-zero",
+                                       "second-process", "voice-bot", "voice-platform",
+                                       "websocket-chat"});
 }
 
 TEST_CASE("examples: every vitals.toml is valid") {

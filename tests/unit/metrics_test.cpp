@@ -94,6 +94,39 @@ TEST_SUITE("metrics") {
     CHECK_FALSE(has_series(read(healthy_snapshot()), "vitals_app_connections", {}));
   }
 
+  TEST_CASE("metrics: idleness is there with [autostop], holds and pauses where there are any") {
+    const auto healthy = read_page(metrics_page(healthy_snapshot(), present, false), false);
+    CHECK_FALSE(has_series(healthy, "vitals_idle_seconds", {}));
+    CHECK_FALSE(has_series(healthy, "vitals_autostop_safe", {}));
+    CHECK_FALSE(has_series(healthy, "vitals_check_paused", {{"check", "db"}}));
+
+    Snapshot snapshot = healthy_snapshot();
+    snapshot.idle = IdleState{.quiet_since = at(present - 12.5).mono, .safe = true};
+    auto db = std::make_shared<CheckState>(*snapshot.checks[1]);
+    auto spec = std::make_shared<CheckSpec>(*db->spec);
+    spec->pause_when_idle = true;
+    db->spec = spec;
+    db->paused_since = db->alive_at = at(present - 5).mono;
+    snapshot.checks[1] = db;
+    for (const bool openmetrics : {false, true}) {
+      const auto page =
+          read_page(metrics_page(snapshot, present, openmetrics, {}, {}, {}, {"backup", "import"}),
+                    openmetrics);
+      CHECK(value_of(page, "vitals_idle_seconds") == 12.5);
+      CHECK(value_of(page, "vitals_autostop_safe") == 1);
+      CHECK(value_of(page, "vitals_busy", {{"name", "backup"}}) == 1);
+      CHECK(value_of(page, "vitals_busy", {{"name", "import"}}) == 1);
+      CHECK(value_of(page, "vitals_check_paused", {{"check", spec->name}}) == 1);
+      CHECK_FALSE(has_series(page, "vitals_check_paused", {{"check", "app"}}));
+      CHECK(value_of(page, "vitals_check_stale", {{"check", spec->name}}) == 0);
+    }
+    snapshot.idle->quiet_since.reset();
+    snapshot.idle->safe = false;
+    const auto busy = read_page(metrics_page(snapshot, present, false), false);
+    CHECK(value_of(busy, "vitals_idle_seconds") == 0);
+    CHECK(value_of(busy, "vitals_autostop_safe") == 0);
+  }
+
   TEST_CASE("metrics: labels that Fly overwrites never appear, and check comes first") {
     const std::set<std::string> taken{"app", "region", "host", "instance"};
     for (const ReadFamily& family : read(failing_snapshot(), present, every_exporter)) {

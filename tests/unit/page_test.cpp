@@ -124,6 +124,22 @@ TEST_SUITE("page") {
     CHECK(has(page, "muted until 00:30:01Z"));
   }
 
+  TEST_CASE("page: with [autostop] it says what keeps the Machine up, and what is paused") {
+    Snapshot snapshot = healthy_snapshot();
+    CHECK_FALSE(has(page_of(snapshot, History()), "<dt>Idle</dt>"));
+    snapshot.idle = IdleState{.kept_by = "hold", .why = "hold '<b>'", .holds = {"a", "b"}};
+    const std::string held = page_of(snapshot, History());
+    CHECK(has(held, "<dt>Idle</dt><dd>no: hold &#39;&lt;b&gt;&#39;</dd>"));
+    CHECK(has(held, "<dt>Busy with</dt><dd>a, b</dd>"));
+    snapshot.idle = IdleState{.quiet_since = at(present - 62).mono, .idle = true, .safe = true};
+    auto paused = std::make_shared<CheckState>(*snapshot.checks[0]);
+    paused->paused_since = paused->alive_at = at(present - 2).mono;
+    snapshot.checks[0] = paused;
+    const std::string quiet = page_of(snapshot, History());
+    CHECK(has(quiet, "<dt>Idle</dt><dd>for 1m02s, may stop</dd>"));
+    CHECK(has(quiet, "paused while the Machine is idle"));
+  }
+
   TEST_CASE("page: a sparkline draws what happened and marks each failure") {
     const Snapshot snapshot = failing_snapshot();
     History history;

@@ -45,6 +45,32 @@ Story plain(const std::string& name, Impact impact = Impact::critical,
 ProbeResult refused() { return failed(Reason::refused, "connection refused"); }
 
 TEST_SUITE("report") {
+  TEST_CASE("report: idleness is in the document with [autostop], and a paused check says so") {
+    Snapshot snapshot = healthy_snapshot();
+    CHECK_FALSE(render(snapshot).document().contains("idle"));
+    auto first = std::make_shared<CheckState>(*snapshot.checks[0]);
+    first->paused_since = first->alive_at = at(present - 20).mono;
+    snapshot.checks[0] = first;
+    snapshot.idle = IdleState{.quiet_since = at(present - 61.9).mono,
+                              .idle = true,
+                              .kept_by = "min_uptime",
+                              .why = "up for less than 2m",
+                              .holds = {}};
+    const Rendered page = render(snapshot);
+    CHECK(page.document()["idle"].dump() ==
+          "{\"idle_seconds\":61,\"autostop_safe\":false,\"kept_by\":\"min_uptime\","
+          "\"output\":\"up for less than 2m\",\"holds\":[]}");
+    const std::string name = first->spec->name;
+    CHECK(page.document()["checks"][name + ":responseTime"][0]["paused"] == true);
+    CHECK(page.text.find("[✓] " + name + ": paused; ") != std::string::npos);
+    CHECK(page.status.ok);
+
+    snapshot.idle = IdleState{.kept_by = "hold", .why = "hold 'import'", .holds = {"import"}};
+    CHECK(render(snapshot).document()["idle"].dump() ==
+          "{\"idle_seconds\":0,\"autostop_safe\":false,\"kept_by\":\"hold\","
+          "\"output\":\"hold 'import'\",\"holds\":[\"import\"]}");
+  }
+
   TEST_CASE("report: text and line are the contract's example, to the byte") {
     const Rendered page = render(failing_snapshot());
     const std::string line =

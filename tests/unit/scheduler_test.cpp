@@ -31,6 +31,7 @@ struct Script {
   std::vector<Sleep> slept;
   std::atomic<int> inside{0};
   std::atomic<int> most_inside{0};
+  std::atomic<int> rests{0};
 
   std::size_t runs() {
     const std::lock_guard lock(mutex);
@@ -53,6 +54,7 @@ class ScriptedProbe : public Probe {
     --script_.inside;
     return result;
   }
+  void rest() override { ++script_.rests; }
 
  private:
   Script& script_;
@@ -433,6 +435,72 @@ TEST_CASE(
   script.answer = [](const Attempt&) { return failed(Reason::dns, "name server is silent"); };
   CHECK(ask(too_late).reason == Reason::dns);
   CHECK(ask(too_late).detail == "name server is silent");
+}
+
+TEST_CASE(
+    "scheduler: an idle Machine's check rests once, is not asked, and at once when work is back") {
+  Script script;
+  Script other;
+  Machine machine;
+  auto sleeper = quick("sleeper", 500, 200);
+  sleeper->pause_when_idle = true;
+  machine.run({{sleeper, &script}, {quick("other", 500, 200), &other}});
+  REQUIRE(eventually([&] { return machine.state(0)->status == Status::pass; }));
+
+  machine.scheduler.rest(true);
+  REQUIRE(eventually([&] { return machine.state(0)->paused_since.has_value(); }));
+  CHECK(script.rests == 1);
+  CHECK_FALSE(machine.scheduler.next_attempt("sleeper"));
+  const std::size_t asked = script.runs();
+  const std::size_t others = other.runs();
+  REQUIRE(eventually([&] { return other.runs() > others + 4; }));
+  CHECK(script.runs() == asked);
+  CHECK(script.rests == 1);
+  CHECK(machine.state(0)->status == Status::pass);
+  CHECK_FALSE(judge(*machine.board.latest(), Clock::now()).checks[0].stale);
+
+  machine.scheduler.rest(false);
+  REQUIRE(eventually([&] { return script.runs() == asked + 1; }));
+  REQUIRE(eventually([&] { return !machine.state(0)->paused_since; }));
+  {
+    const std::lock_guard lock(script.mutex);
+    CHECK(script.drops[asked]);
+  }
+  REQUIRE(eventually([&] { return script.runs() > asked + 2; }));
+}
+
+TEST_CASE(
+    "scheduler: what fails is asked on while the Machine is idle, and rests once it is back") {
+  Script script;
+  std::atomic<bool> well{false};
+  script.answer = [&](const Attempt&) {
+    return well ? passed("ok") : failed(Reason::refused, "nobody there");
+  };
+  Machine machine;
+  auto spec = quick("db", 500, 200);
+  spec->pause_when_idle = true;
+  machine.run({{spec, &script}});
+  machine.scheduler.rest(true);
+  REQUIRE(eventually([&] { return machine.state()->status == Status::fail; }));
+  CHECK(script.rests == 0);
+  well = true;
+  REQUIRE(eventually([&] { return machine.state()->paused_since.has_value(); }));
+  CHECK(machine.state()->status == Status::pass);
+}
+
+TEST_CASE("scheduler: a resume asks checks that rest, too") {
+  Script script;
+  Machine machine;
+  auto spec = quick("db", 500, 200);
+  spec->pause_when_idle = true;
+  machine.run({{spec, &script}});
+  REQUIRE(eventually([&] { return machine.state()->status == Status::pass; }));
+  machine.scheduler.rest(true);
+  REQUIRE(eventually([&] { return machine.state()->paused_since.has_value(); }));
+  const std::size_t asked = script.runs();
+  machine.scheduler.run_all_now();
+  REQUIRE(eventually([&] { return script.runs() == asked + 1; }));
+  REQUIRE(eventually([&] { return machine.state()->paused_since.has_value(); }));
 }
 
 }  // namespace
