@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/support/faults.hpp"
 #include "tests/support/machine.hpp"
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/stack.hpp"
@@ -74,10 +75,11 @@ TEST_CASE("stack API: role and write path are proved, and old dashboards find pg
   CHECK(eventually([&] { return api.stack->metric("app_jobs_total") == 7; }, 30s));
 }
 
-TEST_CASE("stack API: no primary behind HAProxy: TCP still connects, the verdict is fail") {
+TEST_CASE("stack API: no primary behind HAProxy: TCP still connects, the verdict is fail" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Api api;
-  api.primary.stop("immediate");
+  put_in([&] { api.primary.stop("immediate"); });
   CHECK(api.stack->turns({.verdict = "fail",
                           .health = 503,
                           .ready = 200,
@@ -88,20 +90,21 @@ TEST_CASE("stack API: no primary behind HAProxy: TCP still connects, the verdict
   CHECK(accepts_tcp(proxy_port));
   CHECK(http(app_port, "/healthz/db").status != 200);
   CHECK(api.stack->turns({.check = "api-pool", .suppressed = "db"}) == "");
-  api.primary.start();
+  take_out([&] { api.primary.start(); });
   CHECK(api.stack->turns({.verdict = "pass", .health = 200}, 40s) == "");
 }
 
 TEST_CASE(
-    "stack API: a failover is seen and survived: one transition each way, the pool comes back") {
+    "stack API: a failover is seen and survived: one transition each way, the pool comes back" *
+    red_without_faults()) {
   if (!Machine::possible()) return;
   Api api;
-  api.primary.stop("immediate");
+  put_in([&] { api.primary.stop("immediate"); });
   CHECK(api.stack->turns({.verdict = "fail", .check = "db", .status = "fail"}) == "");
   // HAProxy finds the other server before anybody has promoted it.
-  api.proxy.lead_to(api.replica->port());
+  put_in([&] { api.proxy.lead_to(api.replica->port()); });
   CHECK(api.stack->turns({.verdict = "fail", .check = "db", .reason = "readonly"}) == "");
-  api.replica->sql("SELECT pg_promote()");
+  take_out([&] { api.replica->sql("SELECT pg_promote()"); });
   CHECK(api.stack->turns(
             {.verdict = "pass", .health = 200, .ready = 200, .check = "db", .status = "pass"},
             40s) == "");
@@ -116,21 +119,21 @@ TEST_CASE(
   CHECK(straight + slowly == 1);
 }
 
-TEST_CASE("stack API: a primary that takes no writes is readonly") {
+TEST_CASE("stack API: a primary that takes no writes is readonly" * red_without_faults()) {
   if (!Machine::possible()) return;
   Api api;
   const auto read_only = [&](const std::string& setting) {
     api.primary.sql("ALTER SYSTEM SET default_transaction_read_only = " + setting);
     api.primary.sql("SELECT pg_reload_conf()");
   };
-  read_only("on");
+  put_in([&] { read_only("on"); });
   CHECK(api.stack->turns({.verdict = "fail",
                           .health = 503,
                           .check = "db",
                           .status = "fail",
                           .reason = "readonly"}) == "");
   CHECK(http(app_port, "/healthz/db").status == 200);  // reading goes on
-  read_only("off");
+  take_out([&] { read_only("off"); });
   CHECK(api.stack->turns({.verdict = "pass", .health = 200}) == "");
 }
 
@@ -144,7 +147,8 @@ TEST_CASE("stack API: release_command runs as if vitals were not there") {
   CHECK(migrated.output == "migrating with 1\n");
 }
 
-TEST_CASE("stack API: the release gate: 0 when the stack comes up, 2 with the reason when not") {
+TEST_CASE("stack API: the release gate: 0 when the stack comes up, 2 with the reason when not" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Machine machine{{{"shop-db.internal", "127.0.0.1"}}};
   PostgresServer primary({.start = false});
@@ -157,7 +161,7 @@ TEST_CASE("stack API: the release gate: 0 when the stack comes up, 2 with the re
   CHECK(never.output.find("fail: postgres reset") != std::string::npos);
 
   Process gate({{vitals_binary(), "check", "--wait", "60s"}, environment});
-  primary.start();
+  take_out([&] { primary.start(); });
   CHECK(gate.wait(40s) == 0);
   CHECK(gate.output().find("pass: postgres") != std::string::npos);
 }

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "tests/support/faults.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/machine.hpp"
 #include "tests/support/redis_server.hpp"
@@ -75,10 +77,11 @@ TEST_CASE("stack chat: anybody may see status, uptime and connections at the fro
   CHECK(!document.contains("checks"));
 }
 
-TEST_CASE("stack chat: Redis is down: degraded, people here still hear each other, and back") {
+TEST_CASE("stack chat: Redis is down: degraded, people here still hear each other, and back" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Chat chat;
-  chat.redis.stop();
+  put_in([&] { chat.redis.stop(); });
   CHECK(chat.stack.turns({.verdict = "warn",
                           .health = 200,
                           .ready = 200,
@@ -87,26 +90,28 @@ TEST_CASE("stack chat: Redis is down: degraded, people here still hear each othe
                           .reason = "refused"}) == "");
   Process people = crowd(1);
   CHECK(eventually([&] { return people.output().find("only here: hello") != std::string::npos; }));
-  chat.redis.start();
+  take_out([&] { chat.redis.start(); });
   CHECK(chat.stack.turns({.verdict = "pass", .health = 200}) == "");
 }
 
-TEST_CASE("stack chat: Redis takes no messages although it answers PING: degraded") {
+TEST_CASE("stack chat: Redis takes no messages although it answers PING: degraded" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Chat chat;
-  chat.redis.command({"ACL", "SETUSER", "default", "-publish"});
+  put_in([&] { chat.redis.command({"ACL", "SETUSER", "default", "-publish"}); });
   CHECK(chat.stack.turns(
             {.verdict = "warn", .health = 200, .ready = 200, .check = "redis", .status = "fail"}) ==
         "");
   CHECK(chat.redis.command({"PING"}) == "PONG");
-  chat.redis.command({"ACL", "SETUSER", "default", "+publish"});
+  take_out([&] { chat.redis.command({"ACL", "SETUSER", "default", "+publish"}); });
   CHECK(chat.stack.turns({.verdict = "pass", .health = 200}) == "");
 }
 
-TEST_CASE("stack chat: a server that takes TCP but upgrades nobody is out of rotation") {
+TEST_CASE("stack chat: a server that takes TCP but upgrades nobody is out of rotation" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Chat chat;
-  chat.stack.signal_app(SIGSTOP);
+  put_in([&] { chat.stack.signal_app(SIGSTOP); });
   CHECK(chat.stack.turns({.verdict = "fail",
                           .health = 503,
                           .ready = 503,
@@ -115,46 +120,48 @@ TEST_CASE("stack chat: a server that takes TCP but upgrades nobody is out of rot
                           .reason = "timeout"}) == "");
   CHECK(accepts_tcp(chat_port));
   CHECK(http(front_port, "/health/ready").status == 503);
-  chat.stack.signal_app(SIGCONT);
+  take_out([&] { chat.stack.signal_app(SIGCONT); });
   CHECK(chat.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
 }
 
-TEST_CASE("stack chat: connections against the soft and the hard limit") {
+TEST_CASE("stack chat: connections against the soft and the hard limit" * red_without_faults()) {
   if (!Machine::possible()) return;
   Chat chat;
-  {
-    Process people = crowd(50);
-    CHECK(all_hear(people));
-    CHECK(chat.stack.turns({.verdict = "warn",
-                            .health = 200,
-                            .ready = 200,
-                            .check = "connections",
-                            .status = "warn",
-                            .reason = "saturated"}) == "");
-    Process more = crowd(50);
-    CHECK(all_hear(more));
-    CHECK(chat.stack.turns({.verdict = "warn",
-                            .health = 200,
-                            .ready = 200,
-                            .check = "connections",
-                            .status = "fail",
-                            .reason = "saturated"}) == "");
-    CHECK(chat.stack.metric("vitals_connections{check=\"connections\"}") >= 100);
-  }
+  std::vector<Process> rooms;
+  const auto come = [&] {
+    rooms.push_back(crowd(50));
+    CHECK(all_hear(rooms.back()));
+  };
+  put_in(come);
+  CHECK(chat.stack.turns({.verdict = "warn",
+                          .health = 200,
+                          .ready = 200,
+                          .check = "connections",
+                          .status = "warn",
+                          .reason = "saturated"}) == "");
+  put_in(come);
+  CHECK(chat.stack.turns({.verdict = "warn",
+                          .health = 200,
+                          .ready = 200,
+                          .check = "connections",
+                          .status = "fail",
+                          .reason = "saturated"}) == "");
+  CHECK(chat.stack.metric("vitals_connections{check=\"connections\"}") >= 100);
+  take_out([&] { rooms.clear(); });
   CHECK(chat.stack.turns({.verdict = "pass", .check = "connections", .status = "pass"}) == "");
 }
 
-TEST_CASE("stack chat: the API is down: a warning with its name") {
+TEST_CASE("stack chat: the API is down: a warning with its name" * red_without_faults()) {
   if (!Machine::possible()) return;
   Chat chat;
-  chat.providers.set(api_host, "silent");
+  put_in([&] { chat.providers.set(api_host, "silent"); });
   CHECK(chat.stack.turns({.verdict = "warn",
                           .health = 200,
                           .ready = 200,
                           .check = "api",
                           .status = "fail",
                           .reason = "timeout"}) == "");
-  chat.providers.set(api_host, "");
+  take_out([&] { chat.providers.set(api_host, ""); });
   CHECK(chat.stack.turns({.verdict = "pass", .health = 200}) == "");
 }
 

@@ -1,48 +1,21 @@
-// Stack 1 of contract §12: Node-like app on 3000, Postgres behind a transaction pooler, a nightly
-// backup, third parties. One thing breaks at a time.
+// Stack 1 of contract §12: Node app on 3000 in 256 MB, Postgres behind a transaction pooler, a
+// nightly backup, third parties. One thing breaks at a time.
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <memory>
 #include <string>
+#include <vector>
 
-#include "tests/support/machine.hpp"
-#include "tests/support/pgbouncer_server.hpp"
-#include "tests/support/postgres_server.hpp"
-#include "tests/support/stack.hpp"
+#include "tests/support/faults.hpp"
+#include "tests/support/voice_bot.hpp"
 
 namespace vitals::test {
 namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint16_t app_port = 3000;
-
-const std::vector<std::string>& third_parties() {
-  static const std::vector<std::string> all{"api.openai.com", "api.elevenlabs.io",
-                                            "graph.facebook.com", "api.backblazeb2.com"};
-  return all;
-}
-
-struct VoiceBot {
-  Machine machine{Providers::addresses(third_parties())};
-  PostgresServer postgres;
-  // As Supabase's pooler on 6543: one server connection serves many, for a transaction each.
-  PgBouncerServer pooler{postgres,
-                         {.settings = {{"query_wait_timeout", "3"}, {"server_login_retry", "1"}}}};
-  Providers providers{third_parties()};
-  Stack stack{{.example = "voice-bot",
-               .app = {"app.py"},
-               .environment = {{"DATABASE_URL", pooler.url()},
-                               {"PORT", std::to_string(app_port)},
-                               {"SSL_CERT_FILE", providers.ca_file().string()}},
-               .changes = {{"every  = \"24h\"", "every  = \"3s\""},
-                           {"grace  = \"2h\"", "grace  = \"1s\""}}}};
-
-  VoiceBot() {
-    REQUIRE(stack.turns(
-                {.verdict = "pass", .health = 200, .ready = 200, .check = "db", .status = "pass"},
-                40s) == "");
-  }
-};
+constexpr auto app_port = VoiceBot::app_port;
 
 TEST_CASE("stack voice bot: all is well, through the pooler, without a key, within 10 MB") {
   if (!Machine::possible()) return;
@@ -65,10 +38,11 @@ TEST_CASE("stack voice bot: all is well, through the pooler, without a key, with
   }
 }
 
-TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation, and back") {
+TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation, and back" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  bot.postgres.stop("immediate");
+  put_in([&] { bot.postgres.stop("immediate"); });
   CHECK(bot.stack.turns({.verdict = "fail",
                          .health = 503,
                          .ready = 200,
@@ -79,27 +53,28 @@ TEST_CASE("stack voice bot: Postgres stops behind the pooler: fail, in rotation,
   // The app's pool fails as well, and that is no news.
   CHECK(http(app_port, "/healthz/db").status != 200);
   CHECK(bot.stack.turns({.ready = 200, .check = "app-pool", .suppressed = "db"}) == "");
-  bot.postgres.start();
+  take_out([&] { bot.postgres.start(); });
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .ready = 200, .fail_open = "false"},
                         40s) == "");
   CHECK(eventually([] { return http(app_port, "/healthz/db").status == 200; }));
 }
 
-TEST_CASE("stack voice bot: the pooler itself is gone: refused") {
+TEST_CASE("stack voice bot: the pooler itself is gone: refused" * red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  bot.pooler.stop();
+  put_in([&] { bot.pooler.stop(); });
   CHECK(bot.stack.turns(
             {.verdict = "fail", .health = 503, .ready = 200, .check = "db", .reason = "refused"}) ==
         "");
-  bot.pooler.start();
+  take_out([&] { bot.pooler.start(); });
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200}, 40s) == "");
 }
 
-TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out of rotation") {
+TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out of rotation" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  CHECK(http(app_port, "/pool/exhaust").status == 200);
+  put_in([] { CHECK(http(app_port, "/pool/exhaust").status == 200); });
   CHECK(bot.stack.turns({.verdict = "fail",
                          .health = 503,
                          .ready = 503,
@@ -107,14 +82,15 @@ TEST_CASE("stack voice bot: the app's own pool is dead, the database is not: out
                          .status = "fail",
                          .reason = "status"}) == "");
   CHECK(bot.stack.check("db")["status"] == "pass");
-  CHECK(http(app_port, "/pool/release").status == 200);
+  take_out([] { CHECK(http(app_port, "/pool/release").status == 200); });
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
 }
 
-TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; and back") {
+TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; and back" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  bot.stack.signal_app(SIGSTOP);
+  put_in([&] { bot.stack.signal_app(SIGSTOP); });
   CHECK(bot.stack.turns({.verdict = "fail",
                          .health = 503,
                          .ready = 503,
@@ -124,15 +100,16 @@ TEST_CASE("stack voice bot: the app hangs: timeout, out of rotation, not alive; 
   CHECK(http(agent_port, "/health/live").status == 503);
   // What Fly's check asks: the front door, which owns internal_port.
   CHECK(http(front_port, "/health/ready").status == 503);
-  bot.stack.signal_app(SIGCONT);
+  take_out([&] { bot.stack.signal_app(SIGCONT); });
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .ready = 200}) == "");
   CHECK(http(front_port, "/health/ready").status == 200);
 }
 
-TEST_CASE("stack voice bot: a third party that is down is a warning with its name") {
+TEST_CASE("stack voice bot: a third party that is down is a warning with its name" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  bot.providers.set("api.openai.com", "503");
+  put_in([&] { bot.providers.set("api.openai.com", "503"); });
   CHECK(bot.stack.turns({.verdict = "warn",
                          .health = 200,
                          .ready = 200,
@@ -141,36 +118,83 @@ TEST_CASE("stack voice bot: a third party that is down is a warning with its nam
                          .reason = "status"}) == "");
   CHECK(http(app_port, "/answer?host=api.openai.com").body == "503\n");
   CHECK(bot.stack.document()["output"].get<std::string>().find("openai") != std::string::npos);
-  bot.providers.set("api.openai.com", "silent");
+  put_in([&] { bot.providers.set("api.openai.com", "silent"); });
   CHECK(bot.stack.turns({.verdict = "warn", .check = "openai", .reason = "timeout"}) == "");
-  bot.providers.set("api.openai.com", "");
-  bot.providers.set("api.elevenlabs.io", "refused");
+  take_out([&] { bot.providers.set("api.openai.com", ""); });
+  put_in([&] { bot.providers.set("api.elevenlabs.io", "refused"); });
   CHECK(bot.stack.turns({.verdict = "warn", .check = "elevenlabs", .reason = "refused"}) == "");
   CHECK(bot.stack.turns({.verdict = "warn", .check = "openai", .status = "pass"}) == "");
-  bot.providers.set("api.elevenlabs.io", "");
+  take_out([&] { bot.providers.set("api.elevenlabs.io", ""); });
   CHECK(bot.stack.turns({.verdict = "pass", .health = 200}) == "");
 }
 
-TEST_CASE("stack voice bot: a backup that does not come is stale, and one that comes is not") {
+TEST_CASE("stack voice bot: a full pool is saturated, and passes when it empties" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   VoiceBot bot;
-  // The job: a real dump, then the call.
-  const auto backup = [&] {
-    return run({{"sh", "-c", "pg_dump -f \"$0/dump.sql\" \"$1\" && exec \"$2\" heartbeat backup",
+  std::vector<Process> slow;
+  put_in([&] {
+    for (int i = 0; i < VoiceBot::pool_size; ++i) {
+      slow.push_back(bot.pooler.session("SELECT pg_sleep(600)"));
+    }
+  });
+  CHECK(bot.stack.turns({.verdict = "fail",
+                         .health = 503,
+                         .ready = 200,
+                         .check = "db",
+                         .status = "fail",
+                         .reason = "saturated"}) == "");
+  CHECK(http(app_port, "/healthz/db").status == 503);
+  take_out([&] { slow.clear(); });
+  CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .check = "db", .status = "pass"}) == "");
+}
+
+TEST_CASE("stack voice bot: memory of the 256 MB runs out: a warning before the kernel decides" *
+          red_without_faults()) {
+  if (!Machine::possible()) return;
+  if (!MemoryGroup::possible()) return;
+  VoiceBot bot;
+  REQUIRE(bot.stack.turns({.check = "memory", .status = "pass"}) == "");
+  // Up to the middle between warn (85 %) and fail (97 %).
+  const double used = bot.stack.check("memory")["observedValue"].get<double>();
+  const double missing = (91 - used) / 100 * static_cast<double>(VoiceBot::memory >> 20U);
+  put_in([&] {
+    const auto target = "/memory/fill?mb=" + std::to_string(std::lround(missing));
+    CHECK(http(app_port, target).status == 200);
+  });
+  CHECK(bot.stack.turns({.verdict = "warn",
+                         .health = 200,
+                         .ready = 200,
+                         .check = "memory",
+                         .status = "warn",
+                         .reason = "low_space"}) == "");
+  take_out([] { CHECK(http(app_port, "/memory/free").status == 200); });
+  CHECK(bot.stack.turns({.verdict = "pass", .health = 200, .check = "memory", .status = "pass"}) ==
+        "");
+}
+
+TEST_CASE("stack voice bot: a backup that does not come is stale, and one that comes is not" *
+          red_without_faults()) {
+  if (!Machine::possible()) return;
+  VoiceBot bot;
+  // The job: a real dump, then the call; each second is a night.
+  const auto nights = [&] {
+    return std::make_unique<Process>(
+        Command{{"sh", "-c",
+                 "while pg_dump -f \"$0/dump.sql\" \"$1\" && \"$2\" heartbeat backup; do sleep 1; "
+                 "done",
                  bot.stack.folder().string(), bot.postgres.url(), vitals_binary()}});
   };
-  const Finished first = backup();
-  CAPTURE(first.output);
-  REQUIRE(first.code == 0);
+  auto job = nights();
   CHECK(bot.stack.turns({.verdict = "pass", .check = "backup", .status = "pass"}) == "");
-  // The night passes without one.
+  put_in([&] { job.reset(); });
   CHECK(bot.stack.turns({.verdict = "warn",
                          .health = 200,
                          .ready = 200,
                          .check = "backup",
                          .status = "fail",
                          .reason = "stale"}) == "");
-  CHECK(backup().code == 0);
+  take_out([&] { job = nights(); });
   CHECK(bot.stack.turns({.check = "backup", .status = "pass"}) == "");
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/faults.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/machine.hpp"
 #include "tests/support/postgres_server.hpp"
@@ -58,13 +59,14 @@ struct Platform {
   }
 };
 
-TEST_CASE("stack voice platform: one provider down is a warning with its name, each of them") {
+TEST_CASE("stack voice platform: one provider down is a warning with its name, each of them" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Platform platform;
   for (const auto& [check, host] : third_parties()) {
     if (check == "sentry" || check == "axiom") continue;  // a group of their own
     CAPTURE(check);
-    platform.providers.set(host, "refused");
+    put_in([&, at = host] { platform.providers.set(at, "refused"); });
     CHECK(platform.stack.turns({.verdict = "warn",
                                 .health = 200,
                                 .ready = 200,
@@ -73,27 +75,29 @@ TEST_CASE("stack voice platform: one provider down is a warning with its name, e
                                 .reason = "refused"}) == "");
     const auto output = platform.stack.document()["output"].get<std::string>();
     CHECK(output.find(check) != std::string::npos);
-    platform.providers.set(host, "");
+    take_out([&, at = host] { platform.providers.set(at, ""); });
     CHECK(platform.stack.turns({.verdict = "pass", .health = 200}) == "");
   }
 }
 
-TEST_CASE("stack voice platform: one of Sentry and Axiom is enough, none is a warning") {
+TEST_CASE("stack voice platform: one of Sentry and Axiom is enough, none is a warning" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Platform platform;
-  platform.providers.set("sentry.io", "503");
+  put_in([&] { platform.providers.set("sentry.io", "503"); });
   CHECK(platform.stack.turns({.verdict = "pass", .check = "sentry", .status = "fail"}) == "");
-  platform.providers.set("api.axiom.co", "503");
+  put_in([&] { platform.providers.set("api.axiom.co", "503"); });
   CHECK(platform.stack.turns(
             {.verdict = "warn", .health = 200, .check = "telemetry", .status = "fail"}) == "");
-  platform.providers.set("sentry.io", "");
+  take_out([&] { platform.providers.set("sentry.io", ""); });
   CHECK(platform.stack.turns({.verdict = "pass", .check = "telemetry", .status = "pass"}) == "");
 }
 
-TEST_CASE("stack voice platform: Redis over TLS: gone, then with a certificate that is over") {
+TEST_CASE("stack voice platform: Redis over TLS: gone, then with a certificate that is over" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Platform platform;
-  platform.redis.stop();
+  put_in([&] { platform.redis.stop(); });
   CHECK(platform.stack.turns({.verdict = "warn",
                               .health = 200,
                               .ready = 200,
@@ -107,21 +111,26 @@ TEST_CASE("stack voice platform: Redis over TLS: gone, then with a certificate t
     std::ofstream(platform.certificate.certificate) << new_certificate;
     std::ofstream(platform.certificate.key) << new_key;
   };
-  put(read_file(expired.certificate), read_file(expired.key));
-  platform.redis.start();
+  put_in([&] {
+    put(read_file(expired.certificate), read_file(expired.key));
+    platform.redis.start();
+  });
   CHECK(platform.stack.turns(
             {.verdict = "warn", .check = "redis", .status = "fail", .reason = "tls_expired"}) ==
         "");
-  platform.redis.stop();
-  put(certificate, key);
-  platform.redis.start();
+  take_out([&] {
+    platform.redis.stop();
+    put(certificate, key);
+    platform.redis.start();
+  });
   CHECK(platform.stack.turns({.verdict = "pass", .check = "redis", .status = "pass"}) == "");
 }
 
-TEST_CASE("stack voice platform: the database is down: fail, and nobody leaves for it") {
+TEST_CASE("stack voice platform: the database is down: fail, and nobody leaves for it" *
+          red_without_faults()) {
   if (!Machine::possible()) return;
   Platform platform;
-  platform.postgres.freeze();  // takes TCP, says nothing
+  put_in([&] { platform.postgres.freeze(); });  // takes TCP, says nothing
   CHECK(platform.stack.turns({.verdict = "fail",
                               .health = 503,
                               .ready = 200,
@@ -129,7 +138,7 @@ TEST_CASE("stack voice platform: the database is down: fail, and nobody leaves f
                               .status = "fail",
                               .reason = "timeout",
                               .fail_open = "true"}) == "");
-  platform.postgres.thaw();
+  take_out([&] { platform.postgres.thaw(); });
   CHECK(platform.stack.turns({.verdict = "pass", .health = 200, .fail_open = "false"}) == "");
 }
 

@@ -8,7 +8,7 @@
 namespace vitals::test {
 
 PgBouncerServer::PgBouncerServer(const PostgresServer& server, const PgBouncerOptions& options)
-    : port_(free_port()) {
+    : port_(options.port == 0 ? free_port() : options.port) {
   give_to_server(folder_.path());
   const auto users = folder_.write(
       "users.txt", "\"" + std::string(app_user) + "\" \"" + options.password + "\"\n");

@@ -16,6 +16,8 @@ struct PgBouncerOptions {
   std::map<std::string, std::string> settings{};
   /// Password it uses for `app`, towards clients and the server.
   std::string password = app_password;
+  /// 0: a free one.
+  std::uint16_t port = 0;
 };
 
 /// Pools the database `app` of `server`, which it does not own. Runs as a user other than root.

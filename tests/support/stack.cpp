@@ -2,6 +2,7 @@
 #include "tests/support/stack.hpp"
 
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -19,6 +20,26 @@ namespace fs = std::filesystem;
 constexpr const char* python = "/usr/bin/python3";
 
 fs::path script(const std::string& name) { return source_dir() / "tests/stacks" / name; }
+
+/// The folder of npm's packages that ./dev installed for tests/stacks.
+fs::path node_modules() {
+  const char* const places = std::getenv("NODE_PATH");
+  std::istringstream stream(places == nullptr ? "" : places);
+  for (std::string place; std::getline(stream, place, ':');) {
+    if (fs::exists(fs::path(place) / "pg")) return place;
+  }
+  throw std::runtime_error(
+      "no package 'pg' in NODE_PATH: ./dev test installs what tests/stacks needs, and sets it");
+}
+
+/// The app with all it takes in a folder that everybody may read: it runs as nobody, who may not
+/// see the checkout.
+fs::path install(const std::string& name, const TempDir& folder) {
+  if (name.ends_with(".js")) {
+    fs::copy(node_modules(), folder.path() / "node_modules", fs::copy_options::recursive);
+  }
+  return folder.write("app" + fs::path(name).extension().string(), read_file(script(name)));
+}
 
 /// The example's file as it is, but asked each second, and with a user that every Debian has.
 std::string asked_often(std::string text) {
@@ -102,9 +123,14 @@ Stack::Stack(Options options) : options_(std::move(options)) {
     text.replace(at, from.size(), to);
   }
   folder_.write("vitals.toml", text);
-  // The app runs as nobody, who may not see the checkout.
-  const auto app = folder_.write("app.py", read_file(script(options_.app.at(0))));
-  Command command{{vitals_binary(), "run", "--config", config().string(), "--", python, app}};
+  app_ = install(options_.app.at(0), folder_);
+  Command command{options_.wrapper};
+  const auto interpreter = app_.extension() == ".js" ? "node" : python;
+  for (const std::string& word :
+       {vitals_binary(), std::string("run"), std::string("--config"), config().string(),
+        std::string("--"), std::string(interpreter), app_.string()}) {
+    command.argv.push_back(word);
+  }
   command.argv.insert(command.argv.end(), options_.app.begin() + 1, options_.app.end());
   command.environment = options_.environment;
   process_ = std::make_unique<Process>(std::move(command));
@@ -148,13 +174,14 @@ double Stack::metric(const std::string& series) const {
 }
 
 pid_t Stack::app_pid() const {
-  const Finished found = run({{"pgrep", "-f", (folder_.path() / "app.py").string() + "$"}});
+  const Finished found = run({{"pgrep", "-f", app_.string() + "$"}});
   std::istringstream lines(found.output);
   // The supervisor and the agent have the same words behind their own.
   for (pid_t pid = 0; lines >> pid;) {
     std::error_code error;
     const auto program = fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", error);
-    if (program.filename().string().starts_with("python")) return pid;
+    const std::string name = program.filename().string();
+    if (name.starts_with("python") || name.starts_with("node")) return pid;
   }
   return -1;
 }

@@ -61,10 +61,12 @@ class Stack {
  public:
   struct Options {
     std::string example;           // folder below examples/
-    std::vector<std::string> app;  // tests/stacks/<app[0]> and its arguments
+    std::vector<std::string> app;  // tests/stacks/<app[0]> (.py, .js) and its arguments
     std::map<std::string, std::string> environment;
     /// Texts of vitals.toml and what stands there instead: a day is too long for a test.
     std::vector<std::pair<std::string, std::string>> changes{};
+    /// Words before all others, of a program that ends in exec.
+    std::vector<std::string> wrapper{};
   };
 
   /// Starts `vitals run -- app` with the example's vitals.toml, every check each second. Does not
@@ -93,6 +95,7 @@ class Stack {
  private:
   Options options_;
   TempDir folder_;
+  std::filesystem::path app_;
   std::unique_ptr<Process> process_;
 };
 
