@@ -70,5 +70,6 @@ std::vector<Row> measure_descriptors(Context& context);  // crowd.cpp
 std::vector<Row> measure_schedule(Context& context);     // schedule.cpp
 std::vector<Row> measure_attempts(Context& context);     // attempts.cpp
 std::vector<Row> measure_front(Context& context);        // front.cpp
+std::vector<Row> measure_footprint(Context& context);    // footprint.cpp
 
 }  // namespace vitals::bench

@@ -22,7 +22,7 @@ struct Benchmark {
   std::vector<Row> (*measure)(Context& context);
 };
 
-constexpr std::array<Benchmark, 12> benchmarks{{
+constexpr std::array<Benchmark, 13> benchmarks{{
     {"size", "bytes and linkage of the binary", measure_size},
     {"rest", "memory and CPU of ten checks in peace (60 s)", measure_rest},
     {"startup", "from exec to the first answer", measure_startup},
@@ -33,8 +33,9 @@ constexpr std::array<Benchmark, 12> benchmarks{{
     {"crowd", "2,000 idle and half-sent connections", measure_crowd},
     {"descriptors", "more clients than descriptors", measure_descriptors},
     {"schedule", "1,000 checks a second", measure_schedule},
-    {"attempts", "CPU of one attempt of each kind", measure_attempts},
+    {"attempts", "CPU and allocations of one attempt of each kind", measure_attempts},
     {"front", "the front door beside HAProxy in TCP mode and no proxy", measure_front},
+    {"footprint", "memory beside a Node app in 256 MB (10 min)", measure_footprint},
 }};
 
 constexpr int usage_code = 3;

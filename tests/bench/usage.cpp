@@ -40,10 +40,13 @@ Elapsed cpu_time(pid_t pid) {
 }
 
 Memory memory_of(pid_t pid) {
-  const std::string path = "/proc/" + std::to_string(pid) + "/status";
+  const std::string folder = "/proc/" + std::to_string(pid);
+  const std::string path = folder + "/status";
   Memory memory;
   memory.resident = std::strtod(field(path, "VmRSS").c_str(), nullptr) * kibibyte;
   memory.anonymous = std::strtod(field(path, "RssAnon").c_str(), nullptr) * kibibyte;
+  const std::string sum = field(folder + "/smaps_rollup", "Pss");
+  memory.proportional = std::strtod(sum.c_str(), nullptr) * kibibyte;
   if (memory.resident <= 0) throw std::runtime_error("it ended while it was measured");
   return memory;
 }

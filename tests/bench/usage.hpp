@@ -14,10 +14,11 @@ namespace vitals::bench {
 [[nodiscard]] Elapsed cpu_time(pid_t pid);
 
 /// In bytes. `anonymous` is what the process itself filled; the rest is pages of its file, which
-/// the kernel may drop.
+/// the kernel may drop. In `proportional` a page that n processes share counts as 1/n in each.
 struct Memory {
   double resident = 0;
   double anonymous = 0;
+  double proportional = 0;
 };
 [[nodiscard]] Memory memory_of(pid_t pid);
 
