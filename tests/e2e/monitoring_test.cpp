@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -52,6 +53,61 @@ std::vector<Panel> dashboard_queries() {
     }
   }
   return queries;
+}
+
+/// Every series that a shipped rule names, with the labels it asks for, as Prometheus has read
+/// them.
+std::set<std::string> series_of_rules(const Prometheus& prometheus) {
+  std::set<std::string> series;
+  const std::regex selector(R"((?:vitals|app|app_check)[_:][a-z0-9_:]*(?:\{[^}]*\})?)");
+  const auto answer = prometheus.get("/api/v1/rules");
+  for (const auto& group : answer["data"]["groups"]) {
+    for (const auto& rule : group["rules"]) {
+      CHECK(rule["health"] == "ok");
+      const std::string query = rule["query"];
+      const std::sregex_iterator end;
+      for (std::sregex_iterator at(query.begin(), query.end(), selector); at != end; ++at) {
+        series.insert(at->str());
+      }
+    }
+  }
+  return series;
+}
+
+/// What is not there, for a reason.
+struct Absent {
+  /// The beginning of the families of a dependency that is lost: nothing is shown, rather than what
+  /// it said last.
+  std::string lost{};
+  /// Series of rules that come with what they tell of.
+  std::set<std::string> series{};
+};
+/// Nobody fails, and this Postgres is no replica.
+const std::set<std::string> of_failures_and_replicas{"vitals_check_failures_total",
+                                                     "vitals_postgres_replication_lag_seconds"};
+
+/// What is shipped asks for nothing that this agent does not have: no panel is empty, and every
+/// series of every rule is there.
+void expect_answers(const Prometheus& prometheus, const Absent& absent) {
+  const auto answers = [&](const std::string& query) {
+    const bool wanted = absent.lost.empty() || query.find(absent.lost) == std::string::npos;
+    return eventually([&] { return prometheus.query(query).empty() != wanted; }, patience);
+  };
+  const auto panels = dashboard_queries();
+  CHECK(panels.size() >= 30);
+  for (const Panel& panel : panels) {
+    CAPTURE(panel.title);
+    CAPTURE(panel.query);
+    CHECK(answers(panel.query));
+  }
+  // A rule's series come at its first evaluation.
+  REQUIRE(answers("app:vitals_unready:ratio_3d"));
+  const auto series = series_of_rules(prometheus);
+  CHECK(series.size() >= 30);
+  for (const std::string& name : series) {
+    CAPTURE(name);
+    if (!absent.series.contains(name)) CHECK(answers("count(" + name + ")"));
+  }
 }
 
 /// A Machine with one of everything, run by `vitals run`.
@@ -149,13 +205,7 @@ TEST_CASE("monitoring: rules and dashboard say what is, healthy, failing and dra
 
   SUBCASE("healthy: no panel is empty, and no alert is pending") {
     REQUIRE(machine.shows("app:vitals_ready:ratio", "1"));
-    const auto panels = dashboard_queries();
-    CHECK(panels.size() >= 30);
-    for (const Panel& panel : panels) {
-      CAPTURE(panel.title);
-      CAPTURE(panel.query);
-      CHECK(eventually([&] { return !prometheus.query(panel.query).empty(); }, patience));
-    }
+    expect_answers(prometheus, {.series = of_failures_and_replicas});
     CHECK(machine.alerts() == std::set<std::string>{});
     CHECK(prometheus.value("count(vitals_check_up == 0) or vector(0)") == "0");
     CHECK(machine.shows("app_check:vitals_check_down:ratio{check=\"db\"}", "0"));
@@ -177,6 +227,7 @@ TEST_CASE("monitoring: rules and dashboard say what is, healthy, failing and dra
         },
         patience));
     CHECK(prometheus.value("app:vitals_ready:ratio") == "1");
+    expect_answers(prometheus, {.lost = "vitals_postgres_"});
   }
 
   SUBCASE("drained: nobody is called for a Machine that was asked to drain, but for the fleet") {
@@ -185,6 +236,7 @@ TEST_CASE("monitoring: rules and dashboard say what is, healthy, failing and dra
     CHECK(machine.shows("sum(vitals_draining)", "1"));
     CHECK(eventually([&] { return machine.alerts().contains("VitalsFleetNotReady"); }, patience));
     CHECK_FALSE(machine.alerts().contains("VitalsNotReady"));
+    expect_answers(prometheus, {.series = of_failures_and_replicas});
   }
 }
 
