@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <regex>
 #include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -46,10 +48,52 @@ std::optional<std::string> variable(std::string_view name) {
   return found == all.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::string mistakes_in(const fs::path& file) {
+/// A block of code in the README.
+struct Snippet {
+  std::string language;
+  std::vector<std::string> lines;
+};
+
+/// Blocks of "Add it to your Fly app" by the bold words they stand under.
+std::map<std::string, std::vector<Snippet>> snippets() {
+  std::map<std::string, std::vector<Snippet>> all;
+  std::istringstream readme(test::read_file(root() / "README.md"));
+  std::string shape;
+  bool in_section = false;
+  bool in_block = false;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("#") && !in_block) in_section = line == "## Add it to your Fly app";
+    if (!in_section) continue;
+    if (line.starts_with("**")) shape = line.substr(2, line.find("**", 2) - 2);
+    if (line.starts_with("```")) {
+      in_block = !in_block;
+      if (in_block) all[shape].push_back({line.substr(3), {}});
+    } else if (in_block) {
+      all[shape].back().lines.push_back(line);
+    }
+  }
+  return all;
+}
+
+/// Without comments, and with one blank where there are more.
+std::string bare(const std::string& line) {
+  const auto text = std::regex_replace(line, std::regex(" *#.*"), "");
+  return std::regex_replace(text, std::regex("^ +|( ) +"), "$1");
+}
+
+std::set<std::string> bare_lines(const fs::path& folder) {
+  std::set<std::string> all;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    std::istringstream stream(test::read_file(entry.path()));
+    for (std::string line; std::getline(stream, line);) all.insert(bare(line));
+  }
+  return all;
+}
+
+std::string mistakes_in(const std::string& text) {
   config::LoadInput input;
-  input.name = file.filename().string();
-  input.text = test::read_file(file);
+  input.name = "vitals.toml";
+  input.text = text;
   input.environment = variable;
   input.kinds = all_kinds();
   const auto loaded = config::load(input);
@@ -94,7 +138,7 @@ TEST_CASE("examples: three shapes and four stacks, each complete, each README on
 TEST_CASE("examples: every vitals.toml is valid") {
   for (const auto& folder : examples()) {
     CAPTURE(folder.filename().string());
-    CHECK(mistakes_in(folder / "vitals.toml") == "");
+    CHECK(mistakes_in(test::read_file(folder / "vitals.toml")) == "");
   }
 }
 
@@ -109,6 +153,55 @@ TEST_CASE("examples: every fly.toml passes lint, with the vitals.toml and Docker
 TEST_CASE("examples: the fly.toml at the top is the one of the recommended shape") {
   CHECK(test::read_file(root() / "fly.toml") ==
         test::read_file(root() / "examples/parent/fly.toml"));
+}
+
+TEST_CASE("readme: each shape takes at most ten lines, all of them out of its example") {
+  constexpr std::size_t lines_max = 10;
+  const std::map<std::string, std::string> folders{{"Parent of the app", "parent"},
+                                                   {"Container beside the app", "container"},
+                                                   {"Second process", "second-process"}};
+  const auto shapes = snippets();
+  CHECK(shapes.size() == folders.size());
+  for (const auto& [shape, blocks] : shapes) {
+    CAPTURE(shape);
+    REQUIRE(folders.contains(shape));
+    const auto shipped = bare_lines(root() / "examples" / folders.at(shape));
+    std::size_t count = 0;
+    for (const Snippet& block : blocks) {
+      count += block.lines.size();
+      for (const auto& line : block.lines) {
+        CAPTURE(line);
+        const std::string text = bare(line);
+        const bool is_there = std::any_of(shipped.begin(), shipped.end(), [&](const auto& other) {
+          return other == text ||
+                 std::regex_replace(other, std::regex("\\$\\{PORT:-(\\d+)\\}"), "$1") == text;
+        });
+        CHECK(is_there);
+      }
+    }
+    CHECK(count > 0);
+    CHECK(count <= lines_max);
+  }
+}
+
+TEST_CASE("readme: its snippets of vitals.toml are valid and those of fly.toml pass lint") {
+  int checked = 0;
+  for (const auto& [shape, blocks] : snippets()) {
+    CAPTURE(shape);
+    for (const Snippet& block : blocks) {
+      if (block.language != "toml") continue;
+      std::string text;
+      for (const auto& line : block.lines) text += line + "\n";
+      const bool is_fly = text.find("fly.toml, top level") != std::string::npos;
+      std::string found = is_fly ? "" : mistakes_in(text);
+      if (is_fly) {
+        for (const auto& line : lint::lint({{"fly.toml", text}, {}, {}})) found += line + "\n";
+      }
+      CHECK(found == "");
+      ++checked;
+    }
+  }
+  CHECK(checked == 2);
 }
 
 }  // namespace
