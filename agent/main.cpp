@@ -8,6 +8,7 @@
 
 int main(int argc, char** argv) {
   using namespace vitals::cli;
+  vitals::child::fill_standard_descriptors();
   const auto wrapped = vitals::child::find_wrapped(argc, argv);
   if (wrapped.command != 0) return run_wrapped(argv, wrapped);
   forbid_cores();

@@ -7,7 +7,9 @@
 #include <array>
 #include <climits>
 #include <ctime>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 
 #include "probes/kernel_files.hpp"
 
@@ -116,7 +118,12 @@ std::vector<pid_t> list_processes(const std::string& proc) {
 
 bool runs_file(const std::string& proc, pid_t pid, const std::string& program) {
   const std::string file = program_of(proc, pid);
-  return (file.empty() ? first_word(proc, pid) : file) == program;
+  if (file.empty()) return first_word(proc, pid) == program;
+  if (file == program) return true;
+  // The kernel names the file at the end of all links: /bin is a link to /usr/bin nearly
+  // everywhere.
+  std::error_code error;
+  return std::filesystem::canonical(program, error) == file && !error;
 }
 
 bool has_name(const std::string& proc, const ProcessFacts& facts, std::string_view name) {

@@ -622,13 +622,6 @@ void Supervisor::finish(int code) {
   announce_end();
 }
 
-/// Descriptors 0 to 2 exist, or a link would become somebody's stderr.
-void fill_standard_descriptors() {
-  int fd = open("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
-  if (fd > STDERR_FILENO) close(fd);
-}
-
 /// `vitals run --link 3 OPTION...`; false when there are too many options to be true.
 bool make_agent_words(char* const* argv, int options_end, HelperWords& words) {
   static char command[] = "run";
@@ -648,6 +641,12 @@ bool make_agent_words(char* const* argv, int options_end, HelperWords& words) {
 
 }  // namespace
 
+void fill_standard_descriptors() {
+  int fd = open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = open("/dev/null", O_RDWR);
+  if (fd > STDERR_FILENO) close(fd);
+}
+
 Wrapped find_wrapped(int argc, char* const* argv) {
   constexpr int first_option = 2;
   if (argc < first_option || std::string_view(argv[1]) != "run") return {};
@@ -660,7 +659,6 @@ Wrapped find_wrapped(int argc, char* const* argv) {
 int supervise(char* const* argv, Wrapped wrapped) {
   // Our environment holds the app's secrets, and nothing of us is worth a core file.
   prctl(PR_SET_DUMPABLE, 0);
-  fill_standard_descriptors();
   HelperWords words{};
   if (!make_agent_words(argv, wrapped.command - 1, words)) {
     complain("run: too many options before --");

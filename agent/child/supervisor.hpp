@@ -5,6 +5,10 @@
 
 namespace vitals::child {
 
+/// Opens /dev/null for those of the descriptors 0 to 2 that are closed: the next socket would be
+/// somebody's stderr, and a log line would go to a database or to the app.
+void fill_standard_descriptors();
+
 /// `vitals run [OPTION...] -- CMD [ARG...]` as main got it.
 struct Wrapped {
   /// Index in argv of CMD; 0: these words are no such command, or nothing stands after `--`.

@@ -20,6 +20,9 @@ std::size_t append(char* data, std::size_t size, std::size_t count, void* target
   return size * count;
 }
 
+/// What a person would give as URL; the query is ours.
+std::string without_query(const std::string& url) { return url.substr(0, url.find('?')); }
+
 }  // namespace
 
 Result<ClientAnswer> ask_agent(const ClientRequest& request) {
@@ -43,8 +46,8 @@ Result<ClientAnswer> ask_agent(const ClientRequest& request) {
 
   const CURLcode code = curl_easy_perform(curl);
   if (code != CURLE_OK) {
-    return Error{"no agent answers at " + config::redact_url(request.url) + ": " +
-                 curl_easy_strerror(code)};
+    return Error{"no agent answers at " + config::redact_url(without_query(request.url)) + ": " +
+                 curl_easy_strerror(code) + "; give the URL of one, or --config with its listen"};
   }
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 
+#include <vitals/assert.hpp>
 #include <vitals/text.hpp>
 
 #include "agent/config/redact.hpp"
 #include "agent/front/address.hpp"
+#include "agent/text/listen_address.hpp"
 
 namespace vitals::config {
 namespace {
@@ -77,6 +79,16 @@ Result<std::string> to_upstream(const Value& value) {
   return text;
 }
 
+/// Would the front door ask itself? One that listens on all addresses is behind each of them.
+bool leads_to_itself(const AppConfig& app) {
+  if (app.front.empty() || app.upstream.empty()) return false;
+  const auto front = parse_listen_address(app.front);
+  const auto upstream = parse_listen_address(app.upstream);
+  VITALS_ASSERT(front && upstream);
+  if (front->port != upstream->port) return false;
+  return front->host == upstream->host || front->host == "::" || front->host == "0.0.0.0";
+}
+
 void read_front(TableReader& table, AppConfig& app) {
   if (auto front = table.read<std::string>("front", to_listen_address)) app.front = *front;
   if (auto upstream = table.read<std::string>("upstream", to_upstream)) app.upstream = *upstream;
@@ -85,7 +97,7 @@ void read_front(TableReader& table, AppConfig& app) {
                  "needs 'upstream', the address of the app: upstream = \"127.0.0.1:3000\"");
   } else if (table.has("upstream") && !table.has("front")) {
     table.refuse("upstream", "means nothing without 'front'");
-  } else if (!app.front.empty() && app.front == app.upstream) {
+  } else if (leads_to_itself(app)) {
     table.refuse("upstream", "is the front door itself; the app needs a port of its own");
   }
 }

@@ -148,7 +148,8 @@ std::string first_line(const Picture& picture, const ReportRequest& request,
   for (const std::size_t i : listed) sort_in(groups, view_of(picture, i), picture.now);
   if (request.view != View::check) groups.fail.suffix = critical_share(picture, listed);
   const Status status = report_status(picture.snapshot, picture.judgement, request).status;
-  if (request.view == View::health && status == Status::warn) soften(groups);
+  const bool of_all = request.view == View::health || request.view == View::ready;
+  if (of_all && picture.judgement.verdict == Status::warn) soften(groups);
   std::string line = headline(picture, request, groups, status);
   const auto order = groups.in_order();
   for (std::size_t i = 0; i < order.size(); ++i) {

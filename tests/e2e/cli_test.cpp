@@ -190,6 +190,7 @@ TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answer
   const Finished nobody = vitals({"status", "http://127.0.0.1:" + std::to_string(free_port())});
   CHECK(nobody.code == 2);
   CHECK(says(nobody, "no agent answers"));
+  CHECK_FALSE(says(nobody, "***"));
 }
 
 TEST_CASE("environment: PORT, DATABASE_URL and REDIS_URL make checks, the REST URL is refused") {

@@ -154,6 +154,21 @@ TEST_CASE("suspend: an agent that was stopped for long answers with its last sta
   CHECK(agent.metric("vitals_health_transitions_total", {{"from", "pass"}, {"to", "fail"}}) == 0);
 }
 
+TEST_CASE("serve: started without stdin, stdout and stderr it logs into no socket") {
+  TempDir folder;
+  const std::uint16_t port = free_port();
+  const auto config = folder.write(
+      "vitals.toml", "[server]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n");
+  Process agent({{"/bin/sh", "-c", "exec \"$0\" serve --config \"$1\" <&- >&- 2>&-",
+                  vitals_binary(), config.string()}});
+  REQUIRE(eventually([&] { return http(port, "/health").status == 200; }));
+  for (const char* descriptor : {"0", "1", "2"}) {
+    CAPTURE(descriptor);
+    const std::string link = "/proc/" + std::to_string(agent.pid()) + "/fd/" + descriptor;
+    CHECK(std::filesystem::read_symlink(link) == "/dev/null");
+  }
+}
+
 TEST_CASE("serve: runs in a root with nothing in it, as nobody, and says what is missing") {
   if (geteuid() != 0) return skipped("chroot takes root");
   TempDir root;

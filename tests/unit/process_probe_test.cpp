@@ -203,6 +203,20 @@ TEST_SUITE("process probe") {
     CHECK(ask(*proc.by_exe("sh")).outcome == Outcome::fail);
   }
 
+  TEST_CASE("process: exe may be a link to the program, as all of /bin is") {
+    const FakeProc proc;
+    const fs::path usr = fs::canonical(proc.folder.path());
+    write(usr / "usr/bin/app", "");
+    write(usr / "usr/bin/other", "");
+    fs::create_directory_symlink("usr/bin", usr / "bin");
+    fs::create_symlink("app", usr / "usr/bin/app-1.2");
+    proc.process(42, "app", 'S', 100, "app", usr / "usr/bin/app");
+    CHECK(ask(*proc.by_exe(usr / "bin/app")).outcome == Outcome::pass);
+    CHECK(ask(*proc.by_exe(usr / "bin/app-1.2")).outcome == Outcome::pass);
+    CHECK(ask(*proc.by_exe(usr / "bin/other")).reason == Reason::exited);
+    CHECK(ask(*proc.by_exe(usr / "bin/nowhere")).reason == Reason::exited);
+  }
+
   TEST_CASE("process: of several the oldest is watched, and kept while it lives") {
     const FakeProc proc;
     proc.process(30, "app", 'S', 300);

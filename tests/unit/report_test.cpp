@@ -154,6 +154,10 @@ TEST_SUITE("report") {
     CHECK(page.status.status == Status::warn);
     CHECK(page.output() == "mail: connection refused (refused) for 11s");
     CHECK(page.line == "warn: mail refused 11s | pass: app\n");
+    CHECK(render(snapshot_of({plain("app").feed(1200, 1, passed("200")),
+                              plain("mail", Impact::degraded).feed(1190, 1, refused())}),
+                 present, view(View::ready))
+              .line == "pass: ready | warn: mail refused 11s | pass: app\n");
   }
 
   TEST_CASE("report: the line begins with the status of the whole, also when nothing counts") {
