@@ -152,6 +152,29 @@ std::optional<Failure> write_all(const Stream& stream, std::string_view data,
   return std::nullopt;
 }
 
+std::optional<Failure> await_refusal(const Stream& stream, const tls::Peer& peer,
+                                     const Deadline& deadline) {
+  SSL* const ssl = stream.ssl.get();
+  if (!peer.asked_for_ours || SSL_version(ssl) < TLS1_3_VERSION) return std::nullopt;
+  // Its ticket may have been taken in with the handshake.
+  const bool waits = SSL_has_pending(ssl) == 0;
+  const auto limit = deadline.at_most(certificate_patience);
+  switch (waits ? wait_for(stream.fd.get(), POLLIN, limit) : Wait::ready) {
+    case Wait::timeout:
+      return std::nullopt;
+    case Wait::interrupted:
+      return interrupted();
+    case Wait::ready:
+      break;
+  }
+  char first = 0;
+  std::size_t count = 0;
+  ERR_clear_error();
+  errno = 0;
+  const int done = SSL_peek_ex(ssl, &first, 1, &count);
+  return done == 1 ? std::nullopt : step_of(ssl, done, errno).failure;
+}
+
 void say_goodbye(const Stream& stream) {
   if (!stream.ssl || SSL_is_init_finished(stream.ssl.get()) != 1) return;
   std::array<char, 256> ignored{};

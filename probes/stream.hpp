@@ -37,6 +37,14 @@ struct OpenedStream {
 [[nodiscard]] std::optional<Failure> write_all(const Stream& stream, std::string_view data,
                                                const Deadline& deadline);
 
+/// In TLS 1.3 a server judges our certificate, or that there is none, after our side of the
+/// handshake is over. Waits for its first word, a ticket or a refusal, when `peer` asked for a
+/// certificate, and at most `certificate_patience`: a server may say nothing. For probes that would
+/// not read otherwise. Failure: tls, reset, or timeout when interrupted.
+inline constexpr Duration certificate_patience{500};
+[[nodiscard]] std::optional<Failure> await_refusal(const Stream& stream, const tls::Peer& peer,
+                                                   const Deadline& deadline);
+
 /// Tells a TLS peer that the end is meant (close_notify), so that it does not log a broken
 /// connection. Never blocks; for healthy connections that are about to be closed.
 void say_goodbye(const Stream& stream);

@@ -142,6 +142,10 @@ class TcpProbe : public Probe {
     const auto& [stream, peer, session] = opened.value();
     auto result = talk(stream, peer.text(), attempt.deadline, phases);
     if (!session) return result;
+    if (!settings_.expect && result.outcome == Outcome::pass) {
+      const auto refusal = net::await_refusal(stream, *session, attempt.deadline);
+      if (refusal) return net::to_result(*refusal);
+    }
     if (result.outcome == Outcome::pass) net::say_goodbye(stream);
     tls::judge_certificate(result, *session, tls_->settings(), attempt.now.wall);
     return result;

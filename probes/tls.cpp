@@ -322,6 +322,12 @@ std::optional<net::Failure> connect(SSL* ssl, int fd, const std::string& name,
   }
 }
 
+/// OpenSSL calls it on a client when the server asks for a certificate.
+int note_request(SSL* /*ssl*/, void* asked) {
+  *static_cast<bool*>(asked) = true;
+  return 1;
+}
+
 /// `prepare` sees the new SSL before the handshake.
 template <typename Prepare>
 net::NetResult<Session> shake_hands(const ContextHandle& context, const TlsSettings& settings,
@@ -336,11 +342,15 @@ net::NetResult<Session> shake_hands(const ContextHandle& context, const TlsSetti
   SSL_set_ex_data(ssl, note_index(), &note);
   set_name(ssl, name, settings.verify);
   VITALS_ASSERT(SSL_set_fd(ssl, fd) == 1);
+  bool asked_for_ours = false;
+  SSL_set_cert_cb(ssl, &note_request, &asked_for_ours);
   prepare(ssl);
   const auto failure = connect(ssl, fd, name, note, deadline);
+  SSL_set_cert_cb(ssl, nullptr, nullptr);
   SSL_set_ex_data(ssl, note_index(), nullptr);
   if (failure) return *failure;
   session.peer = peer_of(ssl);
+  session.peer.asked_for_ours = asked_for_ours;
   return session;
 }
 

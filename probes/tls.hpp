@@ -53,6 +53,8 @@ struct Peer {
   /// peer's own certificate on a resumed session.
   std::optional<WallTime> not_after;
   bool resumed = false;
+  /// The server wanted a certificate of ours.
+  bool asked_for_ours = false;
 };
 
 /// The session frees its ssl before the caller closes the socket.

@@ -175,6 +175,9 @@ class GroupReader {
       spec->impact = Impact::info;
       spec->startup = spec->startup && read->table->find("startup") != nullptr;
       spec->fingerprint += "member of " + group.name + "\n";
+      if (!spec->settings_text.empty()) {
+        spec->settings_text = print_settings(*spec, *read->check.secrets, *read->table);
+      }
       read->check.spec = std::move(spec);
     }
   }

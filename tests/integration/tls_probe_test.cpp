@@ -117,6 +117,23 @@ TEST_SUITE("tls kind") {
     CHECK(ask(server->port(), trust() + "cert_warn = \"24h\"").outcome == Outcome::pass);
   }
 
+  TEST_CASE("tls: a server that wants a certificate and gets none, or a foreign one, is tls") {
+    const auto ours = authority().issue({.name = "agent"});
+    const auto foreign = authority().self_signed({.name = "agent"});
+    const auto with = [](const test::Certificate& files) {
+      return "client_cert = \"" + files.certificate.string() + "\"\nclient_key = \"" +
+             files.key.string() + "\"\n";
+    };
+    for (const bool old : {false, true}) {
+      CAPTURE(old);
+      const auto server =
+          server_with(authority().valid(), {.client_ca = authority().ca_file(), .only_tls12 = old});
+      CHECK(ask(server->port(), trust()).reason == Reason::tls);
+      CHECK(ask(server->port(), trust() + with(foreign)).reason == Reason::tls);
+      CHECK(ask(server->port(), trust() + with(ours)).outcome == Outcome::pass);
+    }
+  }
+
   TEST_CASE("tls: an old version and a port without TLS are tls") {
     ScriptedServer::Options options;
     options.only_tls12 = true;

@@ -419,6 +419,7 @@ TEST_CASE("config: members of a group have no voice of their own, nor a start to
   const std::string a = tcp("a", "impact = \"critical\"");
   const auto config = loaded(a + tcp("b", "startup = true") + tcp("c") + group);
   CHECK(spec_of(config, "a").impact == Impact::info);
+  CHECK(spec_of(config, "a").settings_text.find("impact = \"info\"") != std::string::npos);
   CHECK_FALSE(spec_of(config, "a").startup);
   CHECK(spec_of(config, "b").startup);
   CHECK(spec_of(config, "c").impact == Impact::critical);
