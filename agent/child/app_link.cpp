@@ -4,12 +4,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstring>
 
 #include "agent/child/account.hpp"
+#include "agent/child/spawn.hpp"
 
 namespace vitals::child {
 namespace {
@@ -91,6 +94,27 @@ void hand_listener_over(int link, int listener) {
   message.type = HelperMessage::Type::listener;
   const std::array<int, passed_descriptors> descriptors{listener, listener};
   send_bytes(link, &message, sizeof message, &descriptors);
+}
+
+void hand_config_over(int link, const std::string& text) {
+  const Fd memory(memfd_create("vitals-config", MFD_CLOEXEC));
+  if (!memory) return;
+  if (write(memory.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return;
+  HelperMessage message;
+  message.type = HelperMessage::Type::config;
+  const std::array<int, passed_descriptors> descriptors{memory.get(), memory.get()};
+  send_bytes(link, &message, sizeof message, &descriptors);
+}
+
+std::optional<std::string> inherited_config() {
+  const Fd memory = inherited_descriptor(agent_config_fd);
+  struct stat facts {};
+  if (!memory || fstat(memory.get(), &facts) != 0) return std::nullopt;
+  std::string text(static_cast<std::size_t>(facts.st_size), '\0');
+  // From the beginning, wherever the one who wrote it left off.
+  const auto count = pread(memory.get(), text.data(), text.size(), 0);
+  if (count != facts.st_size) return std::nullopt;
+  return text;
 }
 
 AppLink::AppLink(Fd link, StatusBoard& board, Log& log)

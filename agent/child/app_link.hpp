@@ -29,6 +29,11 @@ void tell_ready(int link, const SupervisorSettings& settings);
 /// Hands our listener to the supervisor, which keeps it for the agent after us.
 void hand_listener_over(int link, int listener);
 
+/// Hands the text of the configuration in force to the supervisor, for the agent after us.
+void hand_config_over(int link, const std::string& text);
+/// What the agent before us handed over; nothing: there was none.
+[[nodiscard]] std::optional<std::string> inherited_config();
+
 /// The log lines about what changed. `first`: this agent was just
 /// started and knows nothing of what came before.
 [[nodiscard]] std::vector<LogLine> describe_change(const AppState& before, const AppState& after,

@@ -174,7 +174,7 @@ OwnBinary::OwnBinary() {
   const auto* const name = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
   if (!file && name != nullptr) file.reset(open(name, O_PATH | O_CLOEXEC));
   // Above the places where a helper's descriptors go.
-  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, agent_listener_fd + 1));
+  if (file) file_.reset(fcntl(file.get(), F_DUPFD_CLOEXEC, agent_config_fd + 1));
 }
 
 void OwnBinary::exec(char* const* argv, char* const* environment) const {

@@ -52,9 +52,10 @@ void complain_of_start(const AppStart& start, const char* program);
 /// The descriptor a helper finds its link at.
 inline constexpr int helper_link_fd = 3;
 /// The agent finds the front door's page here, once there is one, and its listener, once it has
-/// been there; the door its two descriptors.
+/// been there, and the configuration that was in force last; the door its two descriptors.
 inline constexpr int agent_page_fd = 4;
 inline constexpr int agent_listener_fd = 5;
+inline constexpr int agent_config_fd = 6;
 inline constexpr int door_listener_fd = 3;
 inline constexpr int door_page_fd = 4;
 /// Program name, command, --link, its number, the options, and a null pointer.
@@ -73,7 +74,7 @@ class OwnBinary {
   Fd file_;
 };
 
-using HelperDescriptors = std::array<int, 3>;
+using HelperDescriptors = std::array<int, 4>;
 
 /// What the supervisor left in place `fd` for us, close-on-exec from here on; empty: nothing.
 /// Before anything else opens a descriptor.
@@ -81,7 +82,7 @@ using HelperDescriptors = std::array<int, 3>;
 
 struct HelperOptions {
   const HelperWords& words;
-  HelperDescriptors descriptors{-1, -1, -1};  // 3, 4 and 5 there; -1: none
+  HelperDescriptors descriptors{-1, -1, -1, -1};  // 3 to 6 there; -1: none
   bool keeps_environment = true;
 };
 /// Starts a helper in a process group of its own, with stdin and stdout on /dev/null, the given

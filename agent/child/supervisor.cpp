@@ -120,6 +120,7 @@ class Supervisor {
   /// comes back writes on the same page.
   PassedDescriptors door_descriptors_;
   Fd agent_listener_;
+  Fd agent_config_;
   std::array<char, std::tuple_size_v<decltype(DoorSettings::upstream)>> door_upstream_{};
 
   char* const* const app_argv_;
@@ -262,6 +263,9 @@ void Supervisor::on_message(Helper& helper, const HelperMessage& message,
     case HelperMessage::Type::listener:
       agent_listener_ = std::move(passed[0]);
       return;
+    case HelperMessage::Type::config:
+      agent_config_ = std::move(passed[0]);
+      return;
     case HelperMessage::Type::door:
       open_door(message.front, passed);
       return;
@@ -344,7 +348,7 @@ void Supervisor::start_helper_now(Helper& helper) {
   // The door has no link: all that it has to know stands on the page.
   const bool is_door = &helper == &door_;
   if (is_door) {
-    const HelperDescriptors both{door_descriptors_[0].get(), door_descriptors_[1].get(), -1};
+    const HelperDescriptors both{door_descriptors_[0].get(), door_descriptors_[1].get(), -1, -1};
     helper.pid = start_helper(binary_, {helper.words, both, false});
     app_.door_pid = std::max(helper.pid, 0);
     tell_helpers();
@@ -361,7 +365,7 @@ bool Supervisor::start_agent(Helper& helper) {
   LinkPair link = make_link();
   if (!link.helper) return false;
   const HelperDescriptors descriptors{link.helper.get(), door_descriptors_[1].get(),
-                                      agent_listener_.get()};
+                                      agent_listener_.get(), agent_config_.get()};
   helper.pid = start_helper(binary_, {helper.words, descriptors});
   if (helper.pid <= 0) return false;
   helper.link = std::move(link.supervisor);

@@ -86,6 +86,11 @@ std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
   return specs;
 }
 
+/// For the agent after us.
+void keep_text(int link, const Config& config) {
+  if (config.text) child::hand_config_over(link, *config.text);
+}
+
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
 class Agent {
  public:
@@ -134,6 +139,14 @@ class Agent {
     if (auto error = keeper_.start([this] { scheduler_.run_all_now(); })) return error;
     if (auto error = watch_idleness()) return error;
     return scheduler_.run(std::move(config_.checks), first_run_spread);
+  }
+
+  /// The file is bad: what was in force before stays.
+  void reject(const std::vector<std::string>& mistakes) {
+    board_.note_reload(false, Instant::now());
+    for (const std::string& line : mistakes) {
+      log_.line(LogLevel::error, "config rejected, nothing changed", {{"detail", line}});
+    }
   }
 
   /// Until TERM or INT.
@@ -336,13 +349,6 @@ class Agent {
     }
   }
 
-  void reject(const std::vector<std::string>& mistakes) {
-    board_.note_reload(false, Instant::now());
-    for (const std::string& line : mistakes) {
-      log_.line(LogLevel::error, "config rejected, nothing changed", {{"detail", line}});
-    }
-  }
-
   void warn_of_door(const AppConfig& next) {
     if (next.front == config_.app.front && next.upstream == config_.app.upstream) return;
     log_.line(LogLevel::warn, "a new front door needs a restart",
@@ -363,6 +369,7 @@ class Agent {
       }
       child::tell_ready(app_link_->descriptor(), settings.value());
     }
+    if (app_link_) keep_text(app_link_->descriptor(), loaded.value());
     warn_of_door(loaded.value().app);
     const std::string listen = config_.server.listen;
     config_ = std::move(loaded).value();
@@ -423,10 +430,17 @@ int serve(const Arguments& arguments) {
   Fd link(arguments.link.value_or(-1));
   Fd page(link ? front::inherited_page() : Fd());
   Fd listener(link ? child::inherited_descriptor(child::agent_listener_fd) : Fd());
+  auto kept = link ? child::inherited_config() : std::nullopt;
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
   auto config = load_config(source);
+  ConfigMistakes mistakes;
+  if (!config && kept) {
+    // The agent before us would have gone on: an edit must not end it only because it died since.
+    mistakes = config.error();
+    config = load_config(source, *std::move(kept));
+  }
   if (!config) return report_mistakes(config.error());
   ServerLimits limits;
   limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
@@ -440,6 +454,7 @@ int serve(const Arguments& arguments) {
     if (!taken) return complain(taken.error().message, exit_failure);
     door = std::move(taken).value();
     child::hand_listener_over(link.get(), server.value()->listener());
+    keep_text(link.get(), config.value());
     child::tell_ready(link.get(), settings.value());
   }
 
@@ -447,6 +462,7 @@ int serve(const Arguments& arguments) {
       std::make_unique<Agent>(std::move(source), std::move(config).value(),
                               std::move(server).value(), started, std::move(link), std::move(door));
   const auto error = agent->start();
+  if (!mistakes.lines.empty()) agent->reject(mistakes.lines);
   if (!error) agent->wait(signals);
   // A thread that hangs in a library still uses the agent's parts: leave them to the end.
   const bool clean = agent->stop();

@@ -10,19 +10,32 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<config::LoadInput, ConfigMistakes> input_from(const ConfigSource& source) {
+config::LoadInput empty_input(const ConfigSource& source) {
   config::LoadInput input;
   input.environment = source.environment;
   input.environment_names = source.environment_names;
   input.kinds = all_kinds();
   const auto file = find_config(source);
   input.name = file ? file->string() : "environment";
-  if (file) {
+  return input;
+}
+
+Result<config::LoadInput, ConfigMistakes> input_from(const ConfigSource& source) {
+  auto input = empty_input(source);
+  if (const auto file = find_config(source)) {
     auto text = config::read_whole_file(file->string());
     if (!text) return ConfigMistakes{{text.error().message}};
     input.text = std::move(text).value();
   }
   return input;
+}
+
+Result<Config, ConfigMistakes> config_of(const config::LoadInput& input) {
+  auto loaded = config::load(input);
+  if (!loaded) return loaded.error();
+  Config config = std::move(std::move(loaded).value().config);
+  config.text = input.text;
+  return config;
 }
 
 Result<config::Loaded, ConfigMistakes> load(const ConfigSource& source) {
@@ -46,9 +59,15 @@ std::optional<fs::path> find_config(const ConfigSource& source) {
 }
 
 Result<Config, ConfigMistakes> load_config(const ConfigSource& source) {
-  auto loaded = load(source);
-  if (!loaded) return loaded.error();
-  return std::move(std::move(loaded).value().config);
+  const auto input = input_from(source);
+  if (!input) return input.error();
+  return config_of(input.value());
+}
+
+Result<Config, ConfigMistakes> load_config(const ConfigSource& source, std::string text) {
+  auto input = empty_input(source);
+  input.text = std::move(text);
+  return config_of(input);
 }
 
 Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source) {

@@ -59,6 +59,8 @@ struct ConfiguredCheck {
 struct Config {
   /// "vitals.toml", or "environment".
   std::string source;
+  /// The file as it was read, to go by when it has gone bad; nothing: made from the environment.
+  std::optional<std::string> text;
   ServerConfig server;
   /// The token and the secrets of all checks, each of which scrubs with these as well.
   std::shared_ptr<SecretSet> secrets;
@@ -97,6 +99,9 @@ struct ConfigMistakes {
 
 /// Reads, checks and builds everything, or says all that is wrong. Blocking disk I/O.
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source);
+/// The same with `text` in the place of what the file holds now.
+[[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source,
+                                                         std::string text);
 
 /// [app] user and no more, for a one-off command: mistakes elsewhere must not stop a release.
 [[nodiscard]] Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source);

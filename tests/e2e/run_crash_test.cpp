@@ -64,6 +64,28 @@ TEST_CASE(
   CHECK(agent.process().stop() == 7);
 }
 
+TEST_CASE("run: an agent that dies after its file went bad comes back with what was in force") {
+  const auto port = free_port();
+  const std::string before =
+      "[checks.app]\nkind = \"tcp\"\ninterval = \"1s\"\naddress = \"127.0.0.1:" +
+      std::to_string(port) + "\"\n";
+  Agent agent(before, {.command = web_app(port)});
+  REQUIRE(eventually([&] { return agent.status_of("app") == "pass"; }));
+  const TempDir& folder = agent.directory();
+  folder.write("vitals.toml", "[checks.app\n");
+  const int victim = agent_of(agent.process().pid());
+  kill(victim, SIGKILL);
+  REQUIRE(eventually([&] {
+    const int next = agent_of(agent.process().pid());
+    return next != 0 && next != victim && agent.status_of("app") == "pass";
+  }));
+  CHECK(agent.metric("vitals_config_last_reload_successful") == 0);
+  CHECK(agent.process().output().find("config rejected, nothing changed") != std::string::npos);
+  // What is in force is what the next one gets, too.
+  kill(agent_of(agent.process().pid()), SIGKILL);
+  CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
+}
+
 TEST_CASE(
     "run: the supervisor dies: the app gets TERM at once, the agent drains, ends, and frees "
     "its port") {

@@ -110,6 +110,23 @@ TEST_CASE("config: the environment makes checks of the real kinds, and prints wi
         std::string::npos);
 }
 
+TEST_CASE("config: the text that was in force takes the place of a file that went bad") {
+  const test::TempDir dir;
+  const std::string good = "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:1\"\n";
+  const auto file = dir.write("vitals.toml", good);
+  const auto before = load_config(source_with({}, file));
+  REQUIRE(before.ok());
+  REQUIRE(before.value().text == good);
+  dir.write("vitals.toml", "[checks.app\n");
+  REQUIRE_FALSE(load_config(source_with({}, file)).ok());
+  const auto after = load_config(source_with({}, file), *before.value().text);
+  REQUIRE(after.ok());
+  CHECK(after.value().source == before.value().source);
+  CHECK(after.value().checks.at(0).spec->fingerprint ==
+        before.value().checks.at(0).spec->fingerprint);
+  CHECK_FALSE(load_config(source_with({}, std::nullopt)).value().text.has_value());
+}
+
 TEST_CASE("config: no password rewrites a target, its own or another's, nor a printed choice") {
   const test::TempDir dir;
   const auto file = dir.write("vitals.toml", R"(
