@@ -137,10 +137,10 @@ class StatusBoard {
   void publish_locked(Instant now, bool status_changed, Events& events);
   void judge_locked(Instant now, Events& events);
   void link_members_locked();
-  /// What the members of a group are at this moment.
   /// Since when a group that fails now does: it tipped with the latest of its failing members. When
   /// that one failed before the group was last well, something else tipped it (the end of a mute).
   [[nodiscard]] Instant began_locked(const CheckState& group, Instant now) const;
+  /// What the members of a group are at this moment.
   [[nodiscard]] std::vector<MemberView> members_locked(const CheckSpec& group, Instant now) const;
   /// Lets a group follow its members; `sampled`: one of them has a new result. True when its status
   /// changed.
