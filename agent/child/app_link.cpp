@@ -152,6 +152,10 @@ void AppLink::configure(const AppConfig& app) {
   eventfd_write(wake_.get(), 1);  // a watchdog may be new
 }
 
+void AppLink::note_ready() {
+  send_message(link_.get(), HelperMessage{HelperMessage::Type::was_ready, 0, {}});
+}
+
 void AppLink::retire() {
   send_message(link_.get(), HelperMessage{HelperMessage::Type::retire, state().pid, {}});
 }
@@ -210,6 +214,7 @@ void AppLink::take(const AppState& state) {
   }
   if (state.pid != before.pid) app_seen_ = Clock::now();
   if (first_ && state.watchdog_armed) watchdog_.arm(state.pid);
+  if (first_ && state.was_ready) board_.continue_startup();
   for (const LogLine& line : describe_change(before, state, first_)) log_.write(line);
   first_ = false;
   if (!state.draining) return;

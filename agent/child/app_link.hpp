@@ -55,6 +55,8 @@ class AppLink {
   /// What the watchdog goes by, and how long the app has to stop. Thread-safe.
   void configure(const AppConfig& app);
 
+  /// Startup is over: the supervisor tells it to an agent after us. Thread-safe.
+  void note_ready();
   /// The Machine is idle: asks the supervisor to end everything with 0. Thread-safe.
   void retire();
 

@@ -63,6 +63,8 @@ struct AppState {
   std::int32_t stop_signal = 0;
   /// What the watchdog knew of this pid (HelperMessage::armed).
   bool watchdog_armed = false;
+  /// An agent of ours was ready once (HelperMessage::was_ready).
+  bool was_ready = false;
   /// The front door's process; 0: there is none. So that nobody takes it for a job of the app.
   pid_t door_pid = 0;
 };
@@ -77,6 +79,8 @@ struct HelperMessage {
     restart,
     /// The watchdog has seen the app `pid` pass; a new agent has to know.
     armed,
+    /// The agent is ready: startup is over, and an agent that comes back has to know.
+    was_ready,
     /// The agent listens; its listener comes along and stays with the supervisor, so that clients
     /// wait while the agent is started again, and nobody takes its port.
     listener,

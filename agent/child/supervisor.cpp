@@ -260,6 +260,9 @@ void Supervisor::on_message(Helper& helper, const HelperMessage& message,
     case HelperMessage::Type::armed:
       if (message.pid == app_.pid) app_.watchdog_armed = true;
       return;
+    case HelperMessage::Type::was_ready:
+      app_.was_ready = true;
+      return;
     case HelperMessage::Type::listener:
       agent_listener_ = std::move(passed[0]);
       return;

@@ -187,6 +187,7 @@ class Agent {
  private:
   void on_event(const Event& event) {
     log_event(log_, event);
+    if (app_link_ && event.type == Event::Type::ready && event.on) app_link_->note_ready();
     fleet_.nudge();
     if (herald_) herald_->wake();
   }

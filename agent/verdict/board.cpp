@@ -132,6 +132,11 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
   announce(events);
 }
 
+void StatusBoard::continue_startup() {
+  const std::lock_guard lock(mutex_);
+  continues_ = true;
+}
+
 void StatusBoard::note_reload(bool ok, Instant now) {
   Events events;
   {
@@ -512,13 +517,18 @@ void StatusBoard::publish_locked(Instant now, bool status_changed, Events& event
   latest_ = std::make_shared<const Snapshot>(draft_);
 }
 
+bool StatusBoard::is_started_locked(const CheckState& check) const {
+  if (check.ever_passed) return true;
+  return continues_ && check.spec->scope == Scope::shared && check.status == Status::fail;
+}
+
 void StatusBoard::latch_startup_locked() {
   bool any_startup = false;
   bool all_passed = true;
   bool all_asked = true;
   for (const Slot& slot : slots_) {
     any_startup = any_startup || slot.state->spec->startup;
-    all_passed = all_passed && (!slot.state->spec->startup || slot.state->ever_passed);
+    all_passed = all_passed && (!slot.state->spec->startup || is_started_locked(*slot.state));
     all_asked = all_asked && slot.state->ever_finished;
   }
   draft_.startup_latched = any_startup ? all_passed : all_asked;

@@ -69,6 +69,9 @@ class StatusBoard {
   /// fingerprint is as before keeps its state.
   void set_checks(const std::vector<std::shared_ptr<const CheckSpec>>& specs, SharedRule rule,
                   Instant now);
+  /// An agent before this one was ready: startup waits for the local checks, which it knows nothing
+  /// of yet, and no longer for a shared check that fails. Before the first result.
+  void continue_startup();
   void note_reload(bool ok, Instant now);
 
   /// Opens an attempt; the check's thread is alive. Nothing when the check is not on the board, or
@@ -148,6 +151,8 @@ class StatusBoard {
   /// The groups of that check, after a result of it.
   bool follow_member_locked(Slot& member, Instant now, Events& events);
   void follow_all_locked(Instant now, Events& events);
+  /// As far as startup needs it.
+  [[nodiscard]] bool is_started_locked(const CheckState& check) const;
   void latch_startup_locked();
   void announce(const Events& events) const;
 
@@ -159,6 +164,7 @@ class StatusBoard {
   Snapshot draft_;
   std::shared_ptr<const Snapshot> latest_;
   bool configured_ = false;
+  bool continues_ = false;  // continue_startup()
   bool verdict_known_ = false;
   bool ready_ = false;
   bool fail_open_ = false;

@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "tests/support/agent.hpp"
 #include "tests/support/app.hpp"
 #include "tests/support/skipped.hpp"
+#include "tests/support/sockets.hpp"
 
 namespace vitals::test {
 namespace {
@@ -84,6 +86,30 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
   // What is in force is what the next one gets, too.
   kill(agent_of(agent.process().pid()), SIGKILL);
   CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
+}
+
+TEST_CASE("run: an agent that comes back in the midst of a shared outage is ready again") {
+  const auto port = free_port();
+  std::optional<DeafListener> shared(std::in_place);
+  const auto tcp = [](const std::string& name, std::uint16_t to) {
+    return "[checks." + name + "]\nkind = \"tcp\"\ninterval = \"500ms\"\nimpact = \"critical\"\n" +
+           "address = \"127.0.0.1:" + std::to_string(to) + "\"\n";
+  };
+  Agent agent(tcp("app", port) + tcp("db", shared->port()) + "scope = \"shared\"\n",
+              {.command = web_app(port)});
+  const auto is_ready = [&] { return agent.get("/health/ready").status == 200; };
+  REQUIRE(eventually(is_ready));
+  shared.reset();
+  REQUIRE(eventually([&] { return agent.status_of("db") == "fail"; }));
+  CHECK(is_ready());
+  const int victim = agent_of(agent.process().pid());
+  kill(victim, SIGKILL);
+  REQUIRE(eventually([&] {
+    const int next = agent_of(agent.process().pid());
+    return next != 0 && next != victim && agent.status_of("db") == "fail";
+  }));
+  CHECK(eventually(is_ready));
+  CHECK(agent.metric("vitals_fail_open") == 1);
 }
 
 TEST_CASE(

@@ -183,6 +183,25 @@ TEST_CASE_FIXTURE(Fixture, "startup: latched once every startup check has passed
   CHECK(judged(7).startup);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "startup: an agent that comes back waits for local checks, and not for a shared "
+                  "one that fails") {
+  auto app = test::spec("app");
+  auto db = test::spec("db");
+  app->startup = db->startup = true;
+  app->scope = Scope::local;
+  configure({app, db});
+  board.continue_startup();
+  for (const double now : {1.0, 2.0, 3.0}) tell("app", down(), now);
+  CHECK_FALSE(judged(3).startup);
+  tell("app", passed(""), 4);
+  CHECK_FALSE(judged(4).startup);  // nothing is known of db yet
+  for (const double now : {5.0, 6.0}) tell("db", down(), now);
+  CHECK_FALSE(judged(6).startup);
+  tell("db", down(), 7);
+  CHECK(judged(7).startup);
+}
+
 TEST_CASE_FIXTURE(Fixture, "mute: the check leaves verdict, readiness and liveness until it ends") {
   auto app = test::spec("app");
   app->scope = Scope::local;
