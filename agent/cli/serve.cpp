@@ -239,6 +239,8 @@ class Agent {
   std::vector<std::string> jobs() {
     if (!app_link_) return {};
     const child::AppState app = app_link_->state();
+    // It has left nothing behind yet, and who is the front door is told with its start.
+    if (app.pid == 0) return {};
     return idle::adopted_by(getppid(), std::array{getpid(), app.pid, app.door_pid});
   }
 

@@ -132,6 +132,7 @@ void scale_to_zero(bool with_door) {
   CHECK(has(log, "idle: everything ends now, with exit code 0"));
   CHECK(has(log, "msg=busy name=import for=10m"));
   CHECK(has(log, "kept_by="));
+  CHECK_FALSE(has(log, "kept_by=job"));  // our own processes are none
   // The app got TERM, and Node dies of it.
   CHECK(has(log, "signal=TERM"));
 }
