@@ -2,12 +2,12 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <variant>
 
 #include <vitals/time.hpp>
@@ -22,7 +22,10 @@ struct SocketEnd {
   std::array<std::uint32_t, 4> address{};
   std::uint16_t port = 0;
 
-  [[nodiscard]] auto operator<=>(const SocketEnd&) const = default;
+  [[nodiscard]] bool operator==(const SocketEnd&) const = default;
+  [[nodiscard]] bool operator<(const SocketEnd& other) const {
+    return std::tie(address, port) < std::tie(other.address, other.port);
+  }
 };
 
 /// One end of an established connection that lives here.

@@ -19,7 +19,7 @@ struct AutostopReaderInput {
 };
 
 /// Every mistake is recorded; what comes back is only of use when there are none.
-[[nodiscard]] AutostopConfig read_autostop(const Value& table, const AutostopReaderInput& input);
+[[nodiscard]] AutostopConfig read_autostop(const Value& value, const AutostopReaderInput& input);
 
 /// "report", "exit" …
 [[nodiscard]] std::string_view action_word(AutostopAction action);

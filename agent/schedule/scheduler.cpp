@@ -178,7 +178,8 @@ class Scheduler::Runner {
     const bool drop = fresh || slept != Sleep{};
     const Deadline deadline(now.mono + spec_->timeout, wake_.get());
     keeper_.watch(*id, now, deadline.end());
-    Sample sample = run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now, slept});
+    const Sample sample =
+        run_attempt(*spec_, *probe_, *secrets_, Attempt{deadline, drop, now, slept});
     keeper_.unwatch(*id);
     keeper_.look(Instant::now());
     const auto ask_again_in = sample.result.ask_again_in;
@@ -187,7 +188,7 @@ class Scheduler::Runner {
       board_.cancel(*id);
       fresh_ = true;
     } else {
-      static_cast<void>(board_.finish(*id, std::move(sample)));
+      static_cast<void>(board_.finish(*id, sample));
     }
     std::uniform_real_distribution<double> draw(-1, 1);
     next_ =

@@ -195,7 +195,7 @@ void StatusBoard::set_idle(std::optional<IdleState> idle, Instant now) {
   announce(events);
 }
 
-bool StatusBoard::finish(const AttemptId& attempt, Sample sample) {
+bool StatusBoard::finish(const AttemptId& attempt, const Sample& sample) {
   Events events;
   {
     const std::lock_guard lock(mutex_);

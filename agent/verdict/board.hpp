@@ -78,7 +78,7 @@ class StatusBoard {
   /// not as `spec` has it: a reload put another one in its place.
   [[nodiscard]] std::optional<AttemptId> begin(const CheckSpec& spec, Instant now);
   /// Folds the sample and closes the attempt. False: it had been closed and was thrown away.
-  bool finish(const AttemptId& attempt, Sample sample);
+  bool finish(const AttemptId& attempt, const Sample& sample);
   /// Deadline passed without an answer: fail(timeout) now; a later finish() is thrown away.
   void overrun(const AttemptId& attempt, Instant started, Instant now);
   /// Closes an attempt without a result: it was interrupted.
