@@ -79,14 +79,13 @@ Result<std::string> to_upstream(const Value& value) {
   return text;
 }
 
-/// Would the front door ask itself? One that listens on all addresses is behind each of them.
-bool leads_to_itself(const AppConfig& app) {
-  if (app.front.empty() || app.upstream.empty()) return false;
-  const auto front = parse_listen_address(app.front);
-  const auto upstream = parse_listen_address(app.upstream);
-  VITALS_ASSERT(front && upstream);
-  if (front->port != upstream->port) return false;
-  return front->host == upstream->host || front->host == "::" || front->host == "0.0.0.0";
+/// Both were read without a mistake.
+bool same_place(const std::string& one, const std::string& other) {
+  if (one.empty() || other.empty()) return false;
+  const auto a = parse_listen_address(one);
+  const auto b = parse_listen_address(other);
+  VITALS_ASSERT(a && b);
+  return overlap(*a, *b);
 }
 
 void read_front(TableReader& table, AppConfig& app) {
@@ -97,12 +96,27 @@ void read_front(TableReader& table, AppConfig& app) {
                  "needs 'upstream', the address of the app: upstream = \"127.0.0.1:3000\"");
   } else if (table.has("upstream") && !table.has("front")) {
     table.refuse("upstream", "means nothing without 'front'");
-  } else if (leads_to_itself(app)) {
+  } else if (same_place(app.front, app.upstream)) {
     table.refuse("upstream", "is the front door itself; the app needs a port of its own");
   }
 }
 
 }  // namespace
+
+void check_listen(const Value& document, const AppConfig& app, const AgentListens& agent,
+                  Mistakes& mistakes) {
+  const Value* const table = document.find("app");
+  if (agent.setting.empty() || table == nullptr || !table->is_table()) return;
+  TableReader reader(*table, "app", mistakes);
+  const std::string there = "is where the agent itself listens (" + std::string(agent.setting) +
+                            " is \"" + agent.address + "\"); ";
+  if (same_place(app.front, agent.address)) {
+    reader.refuse("front", there + "give one of them another port");
+  }
+  if (same_place(app.upstream, agent.address)) {
+    reader.refuse("upstream", there + "the app needs a port of its own");
+  }
+}
 
 AppUser read_user(const Value& value, Mistakes& mistakes) {
   TableReader table(value, "app", mistakes);

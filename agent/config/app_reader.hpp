@@ -20,6 +20,16 @@ struct AppReaderInput {
 /// Every mistake is recorded; what comes back is only of use when there are none.
 [[nodiscard]] AppConfig read_app(const Value& table, const AppReaderInput& input);
 
+/// Where the agent itself will listen, and what says so; no setting: that is not known.
+struct AgentListens {
+  std::string address;
+  std::string_view setting;
+};
+/// The front door and the app need other ports than the agent, whose address a variable may have
+/// set.
+void check_listen(const Value& document, const AppConfig& app, const AgentListens& agent,
+                  Mistakes& mistakes);
+
 /// Its key `user` alone.
 [[nodiscard]] AppUser read_user(const Value& table, Mistakes& mistakes);
 

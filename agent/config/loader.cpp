@@ -107,10 +107,12 @@ class Loader {
     }
     read_document(document);
     override_from_environment();
+    Config& config = loaded_.config;
+    check_listen(document, config.app, {config.server.listen, listen_setting_}, mistakes_);
     hush_checks();
-    loaded_.config.secrets->loaded();
-    if (loaded_.config.server.details == Details::token && !loaded_.has_token) {
-      loaded_.config.remarks.emplace_back(
+    config.secrets->loaded();
+    if (config.server.details == Details::token && !loaded_.has_token) {
+      config.remarks.emplace_back(
           "server: details = \"token\" without a token hides details from everyone");
     }
     if (!mistakes_.empty()) return mistakes_.lines();
@@ -183,6 +185,7 @@ class Loader {
     table.refuse_unknown({"listen", "token", "details", "compat"});
     ServerConfig& server = loaded_.config.server;
     if (auto listen = table.read<std::string>("listen", to_listen_address)) server.listen = *listen;
+    if (table.wrong("listen")) listen_setting_ = {};
     if (const auto details = table.choice("details", "private|always|token|never")) {
       server.details = to_details(*details);
     }
@@ -305,8 +308,10 @@ class Loader {
 
   void override_from_environment() {
     Config& config = loaded_.config;
-    if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address))
+    if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address)) {
       config.server.listen = *v;
+      listen_setting_ = "VITALS_LISTEN";
+    }
     const auto token = [&](const Value& value) { return read_token(value); };
     if (auto v = variable<Text>("VITALS_TOKEN", token)) config.server.token = *v;
     const auto choice = [](std::string_view choices) {
@@ -323,6 +328,7 @@ class Loader {
   const LoadInput& input_;
   Mistakes mistakes_;
   Loaded loaded_;
+  std::string_view listen_setting_ = "[server] listen";  // empty: nobody knows where
 };
 
 }  // namespace

@@ -7,6 +7,33 @@
 #include <charconv>
 
 namespace vitals {
+namespace {
+
+/// IPv4 as the part of IPv6 that it is mapped to, so that one address has one spelling.
+in6_addr mapped(const ListenAddress& address) {
+  const std::string text = address.v6 ? address.host : "::ffff:" + address.host;
+  in6_addr bytes{};
+  inet_pton(AF_INET6, text.c_str(), &bytes);
+  return bytes;
+}
+
+bool is_v4(const in6_addr& address) { return IN6_IS_ADDR_V4MAPPED(&address); }
+
+/// Every address of `other`'s kind.
+bool covers(const in6_addr& one, const in6_addr& other) {
+  if (IN6_IS_ADDR_UNSPECIFIED(&one)) return true;
+  const in6_addr any_v4 = mapped({"0.0.0.0", 0, false});
+  return is_v4(other) && IN6_ARE_ADDR_EQUAL(&one, &any_v4);
+}
+
+}  // namespace
+
+bool overlap(const ListenAddress& one, const ListenAddress& other) {
+  if (one.port != other.port || one.port == 0) return false;
+  const in6_addr a = mapped(one);
+  const in6_addr b = mapped(other);
+  return IN6_ARE_ADDR_EQUAL(&a, &b) || covers(a, b) || covers(b, a);
+}
 
 std::optional<ListenAddress> parse_listen_address(std::string_view text) {
   const auto colon = text.rfind(':');

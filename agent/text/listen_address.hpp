@@ -19,4 +19,9 @@ struct ListenAddress {
 /// asked before the listener is there.
 [[nodiscard]] std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
+/// Two listeners there would take each other's port, and whoever connects to one may reach the
+/// other: "[::]" is every address of both families, "0.0.0.0" every one of IPv4. Port 0 is
+/// nobody's.
+[[nodiscard]] bool overlap(const ListenAddress& one, const ListenAddress& other);
+
 }  // namespace vitals

@@ -318,6 +318,19 @@ TEST_CASE("config: listen addresses are host:port with brackets around IPv6") {
   }
 }
 
+TEST_CASE(
+    "config: the front door and the agent's listener must not share a port, whoever says so") {
+  const std::string text = "[app]\nfront = \"[::]:8080\"\nupstream = \"127.0.0.1:3000\"\n";
+  CHECK(mistakes_of(text, {{"VITALS_LISTEN", "127.0.0.1:8080"}}) ==
+        "vitals.toml:2:1: app: 'front' is where the agent itself listens (VITALS_LISTEN is "
+        "\"127.0.0.1:8080\"); give one of them another port\n");
+  CHECK(mistakes_of(text, {{"VITALS_LISTEN", "127.0.0.1:8081"}}) == "");
+  const std::string default_port = "[app]\nfront = \"[::]:9100\"\nupstream = \"127.0.0.1:3000\"\n";
+  CHECK(mistakes_of(default_port, {{"VITALS_LISTEN", "[::]:9101"}}) == "");
+  // Where the agent listens isn't known: there is nothing to compare.
+  CHECK_FALSE(holds(mistakes_of("[server]\nlisten = \"nine\"\n" + default_port), "front"));
+}
+
 TEST_CASE("config: 1,000 checks are allowed, one more is a mistake") {
   std::string text;
   for (int i = 0; i < 1'000; ++i) text += tcp("c" + std::to_string(i));

@@ -29,5 +29,32 @@ TEST_CASE("listen address: numeric hosts with a port are read, and nothing else"
   CHECK(read(std::string_view("127.0.0.1\0x:80", 14)) == "none");
 }
 
+bool share(std::string_view one, std::string_view other) {
+  const auto a = parse_listen_address(one);
+  const auto b = parse_listen_address(other);
+  REQUIRE(a);
+  REQUIRE(b);
+  CHECK(overlap(*a, *b) == overlap(*b, *a));
+  return overlap(*a, *b);
+}
+
+TEST_CASE("listen address: two on one port overlap when some address is behind both") {
+  CHECK(share("127.0.0.1:80", "127.0.0.1:80"));
+  CHECK(share("localhost:80", "127.0.0.1:80"));
+  CHECK(share("[::]:80", "[::]:80"));
+  CHECK(share("[::]:80", "0.0.0.0:80"));
+  CHECK(share("[::]:80", "127.0.0.1:80"));
+  CHECK(share("[::]:80", "[fdaa::1]:80"));
+  CHECK(share("0.0.0.0:80", "10.0.0.1:80"));
+  CHECK(share("[::1]:80", "[0:0:0:0:0:0:0:1]:80"));
+  CHECK(share("[::ffff:127.0.0.1]:80", "127.0.0.1:80"));
+  CHECK(share("[::ffff:127.0.0.1]:80", "0.0.0.0:80"));
+  CHECK_FALSE(share("[::]:80", "[::]:81"));
+  CHECK_FALSE(share("[::]:0", "[::]:0"));
+  CHECK_FALSE(share("127.0.0.1:80", "127.0.0.2:80"));
+  CHECK_FALSE(share("0.0.0.0:80", "[::1]:80"));
+  CHECK_FALSE(share("127.0.0.1:80", "[::1]:80"));
+}
+
 }  // namespace
 }  // namespace vitals
