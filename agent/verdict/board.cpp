@@ -108,8 +108,9 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
         slot = *before;
         unchanged.insert(spec->name);
       } else {
-        auto state = fresh_state(spec, now);
-        state.counts_while_unknown = state.counts_while_unknown && !configured_;
+        auto state =
+            before != nullptr ? changed_state(spec, *before->state, now) : fresh_state(spec, now);
+        if (before == nullptr && configured_) state.counts_while_unknown = false;
         slot.state = std::make_shared<const CheckState>(std::move(state));
       }
       index.emplace(spec->name, slots.size());
@@ -118,7 +119,7 @@ void StatusBoard::set_checks(const std::vector<std::shared_ptr<const CheckSpec>>
     for (Slot& slot : slots_) {
       const std::string& name = slot.state->spec->name;
       if (unchanged.contains(name)) continue;
-      end_mute_locked(slot, "a reload changed or removed the check", events);
+      if (!index.contains(name)) end_mute_locked(slot, "a reload removed the check", events);
       history_.forget(name);
     }
     slots_ = std::move(slots);
@@ -461,21 +462,22 @@ bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Eve
   const auto members = members_locked(*slot.state->spec, now);
   const GroupStatus group = judge_group(members, slot.state->spec->need);
   auto state = std::make_shared<CheckState>(*slot.state);
-  state->reason = group.reason;
+  const Status status = group_status(group.status, state->status);
+  if (status == group.status) state->reason = group.reason;
   state->detail = group_detail(members);
   state->ever_finished = std::all_of(
       state->spec->members.begin(), state->spec->members.end(), [&](const std::string& name) {
         return slots_[index_.find(name)->second].state->ever_finished;
       });
   if (sampled) note_sample(*state, group, now);
-  if (state->status == group.status) {
+  if (state->status == status) {
     slot.state = std::move(state);
     return false;
   }
-  ++state->counters.transitions[static_cast<std::size_t>(state->status)]
-                               [static_cast<std::size_t>(group.status)];
-  state->status = group.status;
-  state->since = group.status == Status::fail ? began_locked(*state, now) : now;
+  ++state->counters
+        .transitions[static_cast<std::size_t>(state->status)][static_cast<std::size_t>(status)];
+  state->status = status;
+  state->since = status == Status::fail ? began_locked(*state, now) : now;
   state->changed = now;
   change_locked(slot, std::move(state), now, events);
   return true;

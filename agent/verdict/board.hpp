@@ -66,7 +66,7 @@ class StatusBoard {
   StatusBoard(Instant started, Listener listener);
 
   /// The checks from now on, in this order, groups with all of their members. A check whose
-  /// fingerprint is as before keeps its state.
+  /// fingerprint is as before keeps its state; of one that changed changed_state() is left.
   void set_checks(const std::vector<std::shared_ptr<const CheckSpec>>& specs, SharedRule rule,
                   Instant now);
   /// An agent before this one was ready: startup waits for the local checks, which it knows nothing
@@ -99,7 +99,7 @@ class StatusBoard {
   /// What other Machines say of the shared critical checks that fail here; replaces what they said.
   void set_fleet(std::vector<FleetWord> words, Instant now);
   /// Leaves a check out of verdict and readiness for so long (§5); again: from now on. A reload
-  /// that changes the check ends it. False: no such check.
+  /// that removes the check ends it. False: no such check.
   bool mute(std::string_view check, Duration ttl, Instant now);
   /// Nothing to end is fine. False: no such check.
   bool unmute(std::string_view check, Instant now);

@@ -47,6 +47,11 @@ struct GroupStatus {
 /// asked for: `need` shrinks to what remains.
 [[nodiscard]] GroupStatus judge_group(std::span<const MemberView> members, int need);
 
+/// What the group is from now on: one that had a status waits for a member that a reload changed.
+[[nodiscard]] inline Status group_status(Status now, Status before) {
+  return now == Status::unknown ? before : now;
+}
+
 /// "2 of 2", "1 of 2: search-b timeout": who is not well, and why.
 [[nodiscard]] std::string group_detail(std::span<const MemberView> members);
 

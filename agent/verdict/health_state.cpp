@@ -46,7 +46,9 @@ void apply_success(CheckState& state, const Sample& sample, Fold& fold) {
   ++state.successes_in_a_row;
   state.last_pass = sample.finished.wall;
   state.ever_passed = true;
-  if (state.status == Status::fail && state.successes_in_a_row < state.spec->rise) return;
+  const int wanted = state.inherited ? 1 : state.spec->rise;
+  if (state.status == Status::fail && state.successes_in_a_row < wanted) return;
+  state.inherited = false;
   change_status(state, {to_status(sample.result.outcome), sample.finished, sample.finished}, fold);
   explain(state, sample.result);
 }
@@ -54,6 +56,7 @@ void apply_success(CheckState& state, const Sample& sample, Fold& fold) {
 void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
   state.successes_in_a_row = 0;
   ++state.failures_in_a_row;
+  state.inherited = false;
   fold.first_failure = state.failures_in_a_row == 1;
   if (fold.first_failure) state.streak_began = sample.finished;
   state.streak_latest = sample.started.mono;
@@ -83,6 +86,29 @@ Fold turn_stale(CheckState& state, Instant now) {
   return fold;
 }
 
+void inherit(CheckState& state, const CheckState& failing) {
+  state.inherited = true;
+  state.status = Status::fail;
+  state.reason = failing.reason;
+  state.detail = failing.detail;
+  state.since = failing.since;
+  state.changed = failing.changed;
+  state.failures_in_a_row = failing.failures_in_a_row;
+  state.streak_began = failing.streak_began;
+  state.streak_latest = failing.streak_latest;
+  state.last_pass = failing.last_pass;
+}
+
+/// Under its new config nothing is due: what it failed with before is none of its business.
+void start_anew(CheckState& state, Instant now, Fold& fold) {
+  fold.from = state.status;
+  state.inherited = false;
+  state.status = Status::unknown;
+  state.since = state.changed = now;
+  state.reason = Reason::none;
+  state.failures_in_a_row = 0;
+}
+
 /// There is evidence: nothing that went before it is needed any more.
 void note_evidence(CheckState& state, TimePoint at) {
   state.evidence_at = at;
@@ -100,6 +126,21 @@ CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created) {
   state.evidence_at = created.mono;
   state.alive_at = created.mono;
   state.counts_while_unknown = state.spec->kind->counts_while_unknown;
+  return state;
+}
+
+CheckState changed_state(std::shared_ptr<const CheckSpec> spec, const CheckState& before,
+                         Instant now) {
+  CheckState state = fresh_state(std::move(spec), now);
+  state.muted_until = before.muted_until;
+  const bool counted = before.status == Status::unknown && before.counts_while_unknown;
+  state.counts_while_unknown = state.counts_while_unknown && counted;
+  const KindSpec* const kind = state.spec->kind;
+  // It may rightly stay unknown for a day, and what another kind said is no word on that.
+  if (!kind->counts_while_unknown && kind != before.spec->kind) return state;
+  CheckState failing = before;
+  if (!before.spec->is_group()) turn_stale(failing, now);
+  if (failing.status == Status::fail) inherit(state, failing);
   return state;
 }
 
@@ -144,6 +185,7 @@ Fold apply_sample(CheckState& state, const Sample& sample) {
   state.alive_at = sample.finished.mono;
   if (sample.result.undecided) {
     note_evidence(state, sample.finished.mono);
+    if (state.inherited) start_anew(state, sample.finished, fold);
     if (state.status == Status::unknown) state.detail = sample.result.detail;
     return fold;
   }

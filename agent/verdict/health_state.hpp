@@ -55,6 +55,12 @@ inline constexpr Duration overrun_slack{50};
 /// A check that was never asked.
 [[nodiscard]] CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created);
 
+/// What a reload that changes the check leaves of it: its mute, and a failure, which readers must
+/// not see end before it passed once. What was well, or never was anything, is unknown; it counts
+/// as such only if it did before.
+[[nodiscard]] CheckState changed_state(std::shared_ptr<const CheckSpec> spec,
+                                       const CheckState& before, Instant now);
+
 /// Changes `state` as the sample demands. Time comes from the sample alone.
 Fold apply_sample(CheckState& state, const Sample& sample);
 

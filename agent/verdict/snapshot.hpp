@@ -104,8 +104,12 @@ struct CheckState {
   TimePoint alive_at{};
   bool ever_passed = false;    // one pass or warn: feeds the startup latch
   bool ever_finished = false;  // one attempt of any outcome
-  /// False for a check that a reload added: it counts from its first status on (contract §3).
+  /// False for a check that a reload added, or changed while it was well: it counts from its first
+  /// status on (contract §3).
   bool counts_while_unknown = true;
+  /// The failure and its streak are from before a reload that changed the check: they stand until
+  /// there is evidence under its new config, of which one pass is enough.
+  bool inherited = false;
 
   /// Monotonic end of a mute; absent: not muted.
   std::optional<TimePoint> muted_until;

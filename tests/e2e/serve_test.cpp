@@ -10,6 +10,7 @@
 #include "tests/support/redis_server.hpp"
 #include "tests/support/scripted_server.hpp"
 #include "tests/support/skipped.hpp"
+#include "tests/support/sockets.hpp"
 
 namespace vitals::test {
 namespace {
@@ -134,6 +135,28 @@ TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what d
         passed);
   CHECK(agent.metric("vitals_check_transitions_total",
                      {{"check", "kept"}, {"from", "unknown"}, {"to", "pass"}}) == 1);
+}
+
+TEST_CASE("reload: a failing critical check that is edited stays 503 until it passed once") {
+  const RefusingPort refusing;
+  ScriptedServer app(answering(http_answer("200 OK", "ok")));
+  const std::string dead = "http://127.0.0.1:" + std::to_string(refusing.port());
+  const std::string start = std::string(quick) + "[checks.other]\nkind = \"memory\"\n";
+  Agent agent(start + check("app", "http", dead + "/"));
+  REQUIRE(eventually([&] { return agent.status_of("app") == "fail"; }));
+  CHECK(http(agent.port(), "/mute/other", {}, "PUT").status == 204);
+
+  // A patient one: had it to fail anew, it would be green for long. The other is edited, too.
+  agent.reload(start + "interval = \"1s\"\n" +
+               check("app", "http", dead + "/other", "fall = 99\n"));
+  REQUIRE(eventually(
+      [&] { return agent.process().output().find("config reloaded") != std::string::npos; }));
+  CHECK(stays([&] { return agent.get("/health").status == 503; }, 2s));
+  CHECK(agent.status_of("app") == "fail");
+  CHECK(agent.metric("vitals_check_muted", {{"check", "other"}}) == 1);
+
+  agent.reload(start + check("app", "http", app.url("/")));
+  until_code(agent, 200);
 }
 
 TEST_CASE("suspend: an agent that was stopped for long answers with its last status, never stale") {

@@ -68,6 +68,12 @@ const auto down = [] { return failed(Reason::refused, "connection refused"); };
 
 using Texts = std::vector<std::string>;
 
+std::shared_ptr<CheckSpec> changed(const std::string& name) {
+  auto spec = test::spec(name);
+  spec->fingerprint = name + " with another url";
+  return spec;
+}
+
 TEST_CASE_FIXTURE(Fixture, "board: tells what a probe remarks once per check and text") {
   configure({test::spec("db"), test::spec("cache")});
   tell("db", passed("ok"), 1);
@@ -249,17 +255,18 @@ TEST_CASE_FIXTURE(Fixture, "mute: again starts anew, unmute ends it, an unknown 
   CHECK_FALSE(board.unmute("bd", at(23)));
 }
 
-TEST_CASE_FIXTURE(Fixture, "mute: a reload keeps it for an unchanged check, and says when not") {
-  configure({test::spec("db"), test::spec("app")});
-  board.mute("db", Duration(60'000), at(1));
-  board.mute("app", Duration(60'000), at(1));
+TEST_CASE_FIXTURE(Fixture, "mute: a reload keeps it, also for a changed check, and says when not") {
+  configure({test::spec("db"), test::spec("app"), test::spec("old")});
+  for (const char* name : {"db", "app", "old"}) board.mute(name, Duration(60'000), at(1));
   events.clear();
-  auto app = test::spec("app");
-  app->fingerprint = "app with another url";
-  configure({test::spec("db"), app}, 2);
+  configure({test::spec("db"), changed("app")}, 2);
   CHECK(judged(3).checks[0].muted);
-  CHECK_FALSE(judged(3).checks[1].muted);
-  CHECK(events.front() == "app unmuted a reload changed or removed the check");
+  CHECK(judged(3).checks[1].muted);
+  REQUIRE(events.size() == 1);
+  CHECK(events.front() == "old unmuted a reload removed the check");
+  tell("app", down(), 4);
+  CHECK(judged(60).checks[1].muted);
+  CHECK_FALSE(judged(61).checks[1].muted);
 }
 
 TEST_CASE_FIXTURE(Fixture, "pause: a resting check stays what it is, as long as its thread lives") {
@@ -523,6 +530,120 @@ TEST_CASE_FIXTURE(
   configure({app}, 15);
   CHECK_FALSE(begin("db", at(16)));
   CHECK_FALSE(board.wants_retry("db"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "reload: a failing check that changed fails until it passed once") {
+  configure({test::spec("db")});
+  tell("db", passed("ok"), 1);
+  for (const double now : {10.0, 12.0, 14.0}) tell("db", down(), now);
+  REQUIRE(judged(14).verdict == Status::fail);
+  events.clear();
+
+  configure({changed("db")}, 15);
+  CHECK(judged(15).verdict == Status::fail);
+  const auto& state = *board.latest()->checks[0];
+  CHECK(state.reason == Reason::refused);
+  CHECK(state.since.mono == at(10).mono);
+  CHECK(state.failures_in_a_row == 3);
+  CHECK(state.last_pass == at(1).wall);
+  CHECK(state.counters.attempts[static_cast<std::size_t>(Outcome::fail)] == 0);
+  // A reload is no transition, and a setting that can't work is no evidence.
+  CHECK(events.empty());
+  tell("db", failed(Reason::internal, "no CA bundle"), 16);
+  CHECK(judged(16).verdict == Status::fail);
+  events.clear();
+
+  SUBCASE("one pass is enough, as for a check that is unknown") {
+    tell("db", passed("ok"), 17);
+    CHECK(judged(17).verdict == Status::pass);
+    CHECK(events.front() == "db fail>pass");
+  }
+  SUBCASE("after a failure of its own it takes as many as of any check") {
+    tell("db", down(), 17);
+    CHECK(board.latest()->checks[0]->failures_in_a_row == 4);
+    CHECK(board.latest()->checks[0]->since.mono == at(10).mono);
+    tell("db", passed("ok"), 18);
+    CHECK(judged(18).verdict == Status::fail);
+    tell("db", passed("ok"), 19);
+    CHECK(judged(19).verdict == Status::pass);
+  }
+  SUBCASE("another reload changes nothing about that") {
+    auto again = test::spec("db");
+    again->fingerprint = "db with a third url";
+    configure({again}, 20);
+    CHECK(judged(20).verdict == Status::fail);
+  }
+}
+
+TEST_CASE_FIXTURE(Fixture, "reload: what readers saw stale is a failure, too, when it changes") {
+  configure({test::spec("db")});
+  tell("db", passed("ok"), 1);
+  REQUIRE(judged(37).verdict == Status::fail);
+  // Nobody has announced it: the keeper hangs.
+  configure({changed("db")}, 37);
+  CHECK(judged(37).verdict == Status::fail);
+  CHECK(judged(37).checks[0].reason == Reason::stale);
+  tell("db", passed("ok"), 38);
+  CHECK(judged(38).verdict == Status::pass);
+}
+
+TEST_CASE_FIXTURE(Fixture, "reload: a check that held the verdict down unknown goes on doing so") {
+  configure({test::spec("db")});
+  tell("db", down(), 1);
+  REQUIRE(judged(1).verdict == Status::fail);
+  configure({changed("db"), test::spec("new")}, 2);
+  CHECK(judged(2).verdict == Status::fail);
+  CHECK(judged(2).checks[0].status == Status::unknown);
+  tell("db", passed("ok"), 3);
+  CHECK(judged(3).verdict == Status::pass);  // whatever the new one is
+}
+
+TEST_CASE_FIXTURE(Fixture, "reload: a failing check that became a heartbeat starts anew") {
+  static const KindSpec heartbeat{.name = "heartbeat", .counts_while_unknown = false};
+  configure({test::spec("nightly")});
+  for (const double now : {1.0, 3.0, 5.0}) tell("nightly", down(), now);
+  auto fed = changed("nightly");
+  fed->kind = &heartbeat;
+  configure({fed}, 6);
+  CHECK(judged(6).checks[0].status == Status::unknown);
+  CHECK(judged(6).verdict == Status::pass);
+
+  // One that was not fed in time, and need not have been under its new config.
+  tell("nightly", down(), 7);
+  tell("nightly", down(), 8);
+  tell("nightly", down(), 9);
+  REQUIRE(judged(9).verdict == Status::fail);
+  auto patient = std::make_shared<CheckSpec>(*fed);
+  patient->fingerprint = "nightly without first_within";
+  configure({patient}, 10);
+  CHECK(judged(10).verdict == Status::fail);
+  tell("nightly", undecided("no call since the agent started"), 11);
+  CHECK(judged(11).verdict == Status::pass);
+  CHECK(judged(11).checks[0].status == Status::unknown);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "reload: a group waits for a member that changed, and keeps its status") {
+  auto search = std::make_shared<CheckSpec>(*test::spec("search"));
+  search->kind = &group_kind();
+  search->members = {"a", "b"};
+  search->need = 1;
+  const auto member = [](std::shared_ptr<CheckSpec> spec) {
+    spec->impact = Impact::info;
+    return spec;
+  };
+  configure({member(test::spec("a")), member(test::spec("b")), search});
+  for (const double now : {1.0, 3.0, 5.0}) tell("a", down(), now);
+  tell("b", passed("ok"), 5);
+  REQUIRE(judged(5).verdict == Status::pass);
+  configure({member(test::spec("a")), member(changed("b")), search}, 6);
+  CHECK(judged(6).verdict == Status::pass);
+  for (const double now : {7.0, 8.0, 9.0}) tell("b", down(), now);
+  CHECK(judged(9).verdict == Status::fail);
+  configure({member(test::spec("a")), member(test::spec("b")), search}, 10);
+  CHECK(judged(10).verdict == Status::fail);
+  tell("b", passed("ok"), 11);
+  CHECK(judged(11).verdict == Status::pass);
 }
 
 }  // namespace
