@@ -359,7 +359,11 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
                      {"X-Content-Type-Options", "nosniff"},
                      {"Referrer-Policy", "no-referrer"}};
   }
-  reply.body = found->body;
+  if (request.may_share) {
+    reply.shared = std::shared_ptr<const std::string>(found, &found->body);
+  } else {
+    reply.body = found->body;
+  }
   return reply;
 }
 

@@ -89,9 +89,11 @@ class EventLoop {
   [[nodiscard]] std::size_t take_head(Connection& connection, std::string_view bytes);
   [[nodiscard]] std::size_t take_body(Connection& connection, std::string_view bytes);
   void begin_body(Connection& connection, RequestHead head, bool waits);
-  void dispatch(Connection& connection, RequestHead head, std::string body);
+  /// `bytes` of the head, when nothing follows it; see Exchange.
+  void dispatch(Connection& connection, RequestHead head, std::string body, std::string_view bytes);
   /// False: the handler deferred it.
-  [[nodiscard]] bool answer_here(const SlowJob& job, bool may_defer);
+  [[nodiscard]] bool answer_here(const SlowJob& job, bool may_defer, std::string_view bytes);
+  [[nodiscard]] bool repeat(Connection& connection, const KnownRequest& known);
   [[nodiscard]] bool is_slow(std::string_view target) const;
   void refuse(Connection& connection, Rejection rejection);
   void finish_slow_answers();

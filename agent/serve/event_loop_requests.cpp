@@ -117,6 +117,9 @@ std::size_t EventLoop::take_request(Connection& connection, std::string_view byt
 
 std::size_t EventLoop::take_head(Connection& connection, std::string_view bytes) {
   auto& scanner = connection.scanner;
+  const auto* known =
+      scanner.untouched() ? router_.known(bytes, connection.from_loopback) : nullptr;
+  if (known != nullptr && repeat(connection, *known)) return known->bytes.size();
   const auto state = scanner.scan(bytes, head_limits_);
   if (state == HeadScanner::State::more) return 0;
   if (state == HeadScanner::State::rejected) {
@@ -124,14 +127,15 @@ std::size_t EventLoop::take_head(Connection& connection, std::string_view bytes)
     return bytes.size();
   }
   const auto end = scanner.end();
-  auto head = parse_head(bytes.substr(scanner.begin(), end - scanner.begin()));
+  const auto whole = bytes.substr(scanner.begin(), end - scanner.begin());
+  auto head = parse_head(whole);
   scanner = {};
   if (!head) {
     refuse(connection, head.error());
   } else if (head.value().chunked || head.value().content_length > 0) {
     begin_body(connection, std::move(head).value(), end == bytes.size());
   } else {
-    dispatch(connection, std::move(head).value(), {});
+    dispatch(connection, std::move(head).value(), {}, whole);
   }
   return end;
 }
@@ -155,7 +159,7 @@ std::size_t EventLoop::take_body(Connection& connection, std::string_view bytes)
       break;
     case BodyReader::State::complete: {
       const auto request = std::move(connection.pending);
-      dispatch(connection, std::move(request->head), request->body.take());
+      dispatch(connection, std::move(request->head), request->body.take(), {});
       break;
     }
   }
@@ -177,7 +181,8 @@ bool EventLoop::is_slow(std::string_view target) const {
          std::find(slow_paths_.begin(), slow_paths_.end(), path) != slow_paths_.end();
 }
 
-void EventLoop::dispatch(Connection& connection, RequestHead head, std::string body) {
+void EventLoop::dispatch(Connection& connection, RequestHead head, std::string body,
+                         std::string_view bytes) {
   const bool keep_alive = head.keep_alive && !stop_at_;
   connection.renewed = true;
   if (!keep_alive) connection.closing = true;
@@ -188,15 +193,27 @@ void EventLoop::dispatch(Connection& connection, RequestHead head, std::string b
     append_busy(job.head, keep_alive, answers_);
     return stats_.count("other", 503, Clock::now() - job.started);
   }
-  if (answer_here(job, true)) return;
+  if (answer_here(job, true, bytes)) return;
   if (slow_lane_->push(job)) return enter(connection, Phase::working);
   // Late is better than wrong: a full queue must not look like a failing health check.
-  VITALS_ASSERT(answer_here(job, false));
+  VITALS_ASSERT(answer_here(job, false, {}));
 }
 
-bool EventLoop::answer_here(const SlowJob& job, bool may_defer) {
-  const auto answered =
-      router_.answer({job.head, job.body, job.from_loopback, job.keep_alive, may_defer}, answers_);
+/// False: the handler deferred it, and nothing has happened yet.
+bool EventLoop::repeat(Connection& connection, const KnownRequest& known) {
+  const auto started = Clock::now();
+  const bool keep_alive = known.head.keep_alive && !stop_at_;
+  const auto answered = router_.repeat(known, keep_alive, answers_);
+  if (answered.deferred) return false;
+  connection.renewed = true;
+  if (!keep_alive) connection.closing = true;
+  stats_.count(answered.endpoint, answered.status, Clock::now() - started);
+  return true;
+}
+
+bool EventLoop::answer_here(const SlowJob& job, bool may_defer, std::string_view bytes) {
+  const auto answered = router_.answer(
+      {job.head, job.body, job.from_loopback, job.keep_alive, may_defer, bytes}, answers_);
   if (answered.deferred) return false;
   stats_.count(answered.endpoint, answered.status, Clock::now() - job.started);
   return true;

@@ -44,12 +44,15 @@ struct HttpRequest {
   /// On the loop's thread, where a costly answer should not be made: the handler may return
   /// HttpReply::defer instead, and is asked again on the worker.
   bool may_defer = false;
+  /// The handler may give the body in HttpReply::shared.
+  bool may_share = false;
 };
 
 struct HttpReply {
   int status = 200;
   std::string content_type;
   std::string body;
+  std::shared_ptr<const std::string> shared;  // in place of `body`; see HttpRequest::may_share
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those every answer has
   /// Label of the metrics: from a closed set ("health", "ready", "metrics", "other", …).
   std::string_view endpoint = "other";

@@ -45,6 +45,8 @@ class HeadScanner {
   /// `bytes` is everything since the first byte of this head; it only grows between calls.
   State scan(std::string_view bytes, const HeadLimits& limits);
 
+  /// No byte was looked at yet.
+  [[nodiscard]] bool untouched() const { return scanned_ == 0; }
   /// After complete: where the head starts (an empty line may precede it) and ends.
   [[nodiscard]] std::size_t begin() const { return begin_; }
   [[nodiscard]] std::size_t end() const { return line_start_; }

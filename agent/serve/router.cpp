@@ -94,6 +94,15 @@ HttpReply internal_error() {
   return reply;
 }
 
+const std::string& body_of(const HttpReply& reply) {
+  return reply.shared ? *reply.shared : reply.body;
+}
+
+void append_status_line(int status, std::string& out) {
+  out.append("HTTP/1.1 ").append(std::to_string(status)).append(" ");
+  out.append(httplib::status_message(status)).append("\r\n");
+}
+
 HttpReply call(const Handler& handler, const HttpRequest& request) {
   try {
     return handler(request);
@@ -126,9 +135,11 @@ class Router::Server final : public httplib::Server {
     process_request(stream, {}, 0, {}, 0, !exchange.keep_alive, closed, nullptr);
     exchange_ = nullptr;
     const HttpReply reply = std::exchange(reply_, {});  // may be large: nothing of it is kept
+    auto request = std::exchange(request_, {});
     if (routed_ && !answered_.deferred && out.size() > before) {
       // Behind the back of httplib, which would copy it twice more.
-      if (exchange.head.method != "HEAD") out += reply.body;
+      if (exchange.head.method != "HEAD") out += body_of(reply);
+      if (exchange.may_defer) known_.remember(exchange.bytes, exchange.head, std::move(request));
       return answered_;
     }
     out.resize(before);
@@ -137,10 +148,24 @@ class Router::Server final : public httplib::Server {
     return {400, "other"};
   }
 
+  Answered repeat(const KnownRequest& known, bool keep_alive, std::string& out) {
+    const HttpReply reply = call(handler_, known.request);
+    if (reply.defer) return {reply.status, reply.endpoint, true};
+    write_fields(known.head, keep_alive, reply);
+    append_status_line(reply.status, out);
+    out += fields_;
+    if (known.head.method != "HEAD") out += body_of(reply);
+    return {reply.status, reply.endpoint};
+  }
+
+  [[nodiscard]] const KnownRequest* known(std::string_view bytes, bool from_loopback) const {
+    return known_.find(bytes, from_loopback);
+  }
+
  private:
   void handle(const httplib::Request& request, httplib::Response& response) {
     routed_ = true;
-    HttpRequest ours;
+    HttpRequest& ours = request_;
     ours.method = exchange_->head.method;
     ours.path = request.path;
     ours.query = request.params;
@@ -150,6 +175,7 @@ class Router::Server final : public httplib::Server {
     ours.forwarded = exchange_->head.forwarded;
     ours.body = exchange_->body;
     ours.may_defer = exchange_->may_defer;
+    ours.may_share = true;
     reply_ = call(handler_, ours);
     answered_ = {reply_.status, reply_.endpoint, reply_.defer && exchange_->may_defer};
     response.status = reply_.status;
@@ -158,24 +184,28 @@ class Router::Server final : public httplib::Server {
   // What httplib would say of the connection is wrong here (it closes after each 4xx and 5xx, and
   // promises a keep-alive of its own), and it does not see the body: all fields are ours.
   ssize_t write_headers(httplib::Stream& stream) {
+    write_fields(exchange_->head, exchange_->keep_alive, reply_);
+    return stream.write(fields_.data(), fields_.size());
+  }
+
+  void write_fields(const RequestHead& head, bool keep_alive, const HttpReply& reply) {
     fields_.clear();
     bool has_retry = false;
-    if (!reply_.content_type.empty()) write_field("Content-Type", reply_.content_type);
-    if (reply_.status != 204) write_field("Content-Length", std::to_string(reply_.body.size()));
-    for (const auto& [name, value] : reply_.headers) {
+    if (!reply.content_type.empty()) write_field("Content-Type", reply.content_type);
+    if (reply.status != 204) write_field("Content-Length", std::to_string(body_of(reply).size()));
+    for (const auto& [name, value] : reply.headers) {
       write_field(name, value);
       has_retry |= name == "Retry-After";
     }
     fields_ += date_.now();
     fields_ += "Cache-Control: no-store\r\nVary: Accept\r\n";
-    if (reply_.status == 503 && !has_retry) write_field("Retry-After", retry_after);
-    if (!exchange_->keep_alive) {
+    if (reply.status == 503 && !has_retry) write_field("Retry-After", retry_after);
+    if (!keep_alive) {
       fields_ += "Connection: close\r\n";
-    } else if (exchange_->head.http_1_0) {
+    } else if (head.http_1_0) {
       fields_ += "Connection: keep-alive\r\n";
     }
     fields_ += "\r\n";
-    return stream.write(fields_.data(), fields_.size());
   }
 
   void write_field(std::string_view name, std::string_view value) {
@@ -184,7 +214,9 @@ class Router::Server final : public httplib::Server {
 
   const vitals::Handler& handler_;      // httplib has a Handler of its own
   const Exchange* exchange_ = nullptr;  // the one being answered
+  HttpRequest request_;                 // as the handler got it
   HttpReply reply_;                     // to it
+  KnownRequests known_;
   Answered answered_;
   bool routed_ = false;
   std::string line_;
@@ -197,6 +229,14 @@ Router::~Router() = default;
 
 Answered Router::answer(const Exchange& exchange, std::string& out) {
   return server_->answer(exchange, out);
+}
+
+const KnownRequest* Router::known(std::string_view bytes, bool from_loopback) const {
+  return server_->known(bytes, from_loopback);
+}
+
+Answered Router::repeat(const KnownRequest& known, bool keep_alive, std::string& out) {
+  return server_->repeat(known, keep_alive, out);
 }
 
 namespace {
@@ -212,8 +252,7 @@ struct Plain {
 void append_plain(const Plain& plain, std::string& out) {
   std::string body = "{\"error\": \"";
   body.append(plain.why).append("\"}\n");
-  out.append("HTTP/1.1 ").append(std::to_string(plain.status)).append(" ");
-  out.append(httplib::status_message(plain.status)).append("\r\n");
+  append_status_line(plain.status, out);
   out.append("Content-Type: application/json\r\n");
   out.append("Content-Length: ").append(std::to_string(body.size())).append("\r\n");
   out.append("Cache-Control: no-store\r\nVary: Accept\r\n").append(plain.headers).append("\r\n");

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "agent/serve/http_server.hpp"
+#include "agent/serve/known_requests.hpp"
 #include "agent/serve/request_head.hpp"
 
 namespace vitals::http {
@@ -23,6 +24,7 @@ struct Exchange {
   bool from_loopback = false;  // of the true peer
   bool keep_alive = true;      // what the answer promises
   bool may_defer = false;
+  std::string_view bytes;  // of the head as sent, without a body; empty: not to be remembered
 };
 
 /// httplib parses the request line, decodes path and query, calls the handler and formats the
@@ -38,6 +40,11 @@ class Router {
 
   /// Appends one whole answer to `out`, unless it was deferred.
   Answered answer(const Exchange& exchange, std::string& out);
+
+  /// The request that `bytes` begin with, when answer() met it before: see KnownRequests::find().
+  [[nodiscard]] const KnownRequest* known(std::string_view bytes, bool from_loopback) const;
+  /// As answer(), which would say the same, without reading the request again.
+  Answered repeat(const KnownRequest& known, bool keep_alive, std::string& out);
 
  private:
   class Server;

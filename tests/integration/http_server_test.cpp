@@ -610,6 +610,77 @@ TEST_CASE(
   CHECK(client.ask(deferred)->body == "here");
 }
 
+TEST_CASE("server: who asks again in the same words gets an answer of the same form") {
+  Served served;
+  for (const std::string request : {
+           "GET /health?a=%2F&b HTTP/1.1\r\nHost: a\r\nAccept: text/plain\r\n\r\n",
+           "HEAD /health HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /fail HTTP/1.1\r\nHost: a\r\n\r\n",
+           "POST /nothing HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /throw HTTP/1.1\r\nHost: a\r\n\r\n",
+           "BREW /pot HTTP/1.1\r\nHost: a\r\n\r\n",
+           "GET /health HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+           "GET /health HTTP/1.0\r\n\r\n",
+           "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+           "GET /health HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\n\r\n",
+       }) {
+    CAPTURE(request);
+    std::optional<test::RawAnswer> first;
+    for (int i = 0; i < 3; ++i) {
+      RawClient client(served.port());
+      client.send(request);
+      auto answer = client.answer(request.starts_with("HEAD"));
+      REQUIRE(answer);
+      CHECK(answer->headers.erase("date") == 1);
+      if (!first) first = answer;
+      CHECK(answer->status == first->status);
+      CHECK(answer->headers == first->headers);
+      CHECK(answer->body == first->body);
+      if (answer->header("connection") == "close") {
+        CHECK(client.closes());
+      } else {
+        CHECK(client.ask(get_health)->body == "GET /health loopback");
+      }
+    }
+  }
+}
+
+TEST_CASE("server: the same words are put to the handler each time, whatever it said before") {
+  std::atomic<int> asked = 0;
+  std::atomic<bool> defers = false;
+  auto made = HttpServer::listen("127.0.0.1:0");
+  REQUIRE(made.ok());
+  auto& server = *made.value();
+  REQUIRE_FALSE(server.start(
+      [&](const HttpRequest& request) {
+        HttpReply reply;
+        reply.defer = defers && request.may_defer;
+        if (reply.defer) return reply;
+        reply.status = ++asked % 2 == 0 ? 503 : 200;
+        const auto text = std::to_string(asked) + (request.may_defer ? "" : " on the worker");
+        reply.body = "only without may_share";
+        if (request.may_share) reply.shared = std::make_shared<const std::string>(text);
+        return reply;
+      },
+      {}));
+  RawClient client(server.port());
+  CHECK(client.ask(get_health)->body == "1");
+  const auto second = client.ask(get_health);
+  CHECK(second->body == "2");
+  CHECK(second->status == 503);
+  CHECK(second->has("retry-after"));
+  defers = true;
+  CHECK(client.ask(get_health)->body == "3 on the worker");
+  defers = false;
+  const std::string get(get_health);
+  client.send(get + get.substr(0, 20));
+  CHECK(client.answer()->body == "4");
+  client.send(get.substr(20) + get + get);
+  for (const auto* body : {"5", "6", "7"}) CHECK(client.answer()->body == body);
+  CHECK(server.stats().requests[{"other", 503}] == 3);
+  server.stop(Duration(0));
+}
+
 TEST_CASE("server: a client that leaves while its answer is made is no trouble") {
   Served served;
   {

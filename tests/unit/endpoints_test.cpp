@@ -192,6 +192,25 @@ TEST_CASE("endpoints: time alone turns a kept answer, to the nanosecond the judg
   CHECK(fixture.get("/health").status == 503);
 }
 
+TEST_CASE("endpoints: a body that may be shared is the same one, and ends as soon as any other") {
+  Fixture fixture;
+  HttpRequest request;
+  request.method = "GET";
+  request.path = "/health";
+  request.may_share = true;
+  fixture.now = test::at(34.9);
+  const auto first = fixture.endpoints.handle(request);
+  REQUIRE(first.shared != nullptr);
+  CHECK(first.body.empty());
+  CHECK(*first.shared == fixture.get("/health").body);
+  CHECK(fixture.endpoints.handle(request).shared == first.shared);
+  fixture.now = test::at(35.001);
+  const auto stale = fixture.endpoints.handle(request);
+  CHECK(stale.status == 503);
+  CHECK(stale.shared->find("\"reason\": \"stale\"") != std::string::npos);
+  CHECK(first.shared->find("\"status\": \"pass\"") != std::string::npos);
+}
+
 TEST_CASE("endpoints: a new snapshot in the same second is a new answer") {
   Fixture fixture;
   const auto before = fixture.get("/health");
