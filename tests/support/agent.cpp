@@ -2,6 +2,7 @@
 #include "tests/support/agent.hpp"
 
 #include <arpa/inet.h>
+#include <doctest/doctest.h>
 #include <poll.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -159,6 +160,13 @@ std::string Agent::field_of(const std::string& check, const std::string& field) 
   const Json entry = check_entry(get("/health"), check);
   if (!entry.is_object() || !entry.contains(field)) return "";
   return entry[field].is_string() ? entry[field].get<std::string>() : entry[field].dump();
+}
+
+std::chrono::milliseconds Agent::until_health(int code, std::chrono::milliseconds limit) const {
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(eventually([&] { return get("/health?format=line").status == code; }, limit));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                               begin);
 }
 
 std::string Agent::status_of(const std::string& check) const { return field_of(check, "status"); }

@@ -56,6 +56,10 @@ class Agent {
   [[nodiscard]] std::string status_of(const std::string& check) const;
   [[nodiscard]] std::string field_of(const std::string& check, const std::string& field) const;
 
+  /// How long until /health answers `code`; fails the test after `limit`.
+  std::chrono::milliseconds until_health(
+      int code, std::chrono::milliseconds limit = std::chrono::seconds(10)) const;
+
   /// Writes a new config and sends HUP.
   void reload(const std::string& config);
   [[nodiscard]] Process& process() { return process_; }
