@@ -24,6 +24,7 @@
 namespace vitals::net {
 namespace {
 
+using test::check_ended_at;
 using test::DeafListener;
 using test::RefusingPort;
 
@@ -31,12 +32,12 @@ struct Outcome {
   std::string peer;  // empty: not connected
   Reason reason = Reason::none;
   std::string detail;
-  Elapsed took{};
+  test::Took took;
 };
 
-Outcome outcome_of(const NetResult<Connected>& connected, TimePoint begin) {
+Outcome outcome_of(const NetResult<Connected>& connected, const test::Stopwatch& watch) {
   Outcome outcome;
-  outcome.took = Clock::now() - begin;
+  outcome.took = watch.took();
   if (connected) {
     outcome.peer = connected.value().peer.text();
   } else {
@@ -50,18 +51,13 @@ Outcome race(const std::vector<std::pair<std::string, std::uint16_t>>& targets,
              Duration limit = Duration(1'000), int interrupt = -1) {
   std::vector<Address> addresses;
   for (const auto& [host, port] : targets) addresses.push_back(*numeric_address(host, port));
-  const auto begin = Clock::now();
-  return outcome_of(connect_any(addresses, Deadline::after(limit, interrupt)), begin);
+  const test::Stopwatch watch;
+  return outcome_of(connect_any(addresses, Deadline::after(limit, interrupt)), watch);
 }
 
 Outcome reach(const Endpoint& endpoint, Duration limit, PhaseTimes& phases) {
-  const auto begin = Clock::now();
-  return outcome_of(open(endpoint, IpFamily::any, Deadline::after(limit), phases), begin);
-}
-
-void check_ended_at(Elapsed took, Duration limit) {
-  CHECK(took >= limit);
-  CHECK(took < limit + test::at_most(Duration(50)));
+  const test::Stopwatch watch;
+  return outcome_of(open(endpoint, IpFamily::any, Deadline::after(limit), phases), watch);
 }
 
 // No packet is ever sent to it: the kernel refuses to connect to the broadcast address.
@@ -94,13 +90,13 @@ TEST_SUITE("connect") {
     CHECK(outcome.reason == Reason::refused);
     CHECK(outcome.detail ==
           "connect to 127.0.0.1:" + std::to_string(port.port()) + ": connection refused");
-    CHECK(outcome.took < test::at_most(Duration(50)));
+    CHECK(outcome.took.own() < test::at_most(Duration(50)));
   }
 
   TEST_CASE("connect: an address without a route is unreachable, at once") {
     const auto outcome = race({{no_route, 80}});
     CHECK(outcome.reason == Reason::unreachable);
-    CHECK(outcome.took < test::at_most(Duration(50)));
+    CHECK(outcome.took.own() < test::at_most(Duration(50)));
   }
 
   TEST_CASE("connect: an address that drops SYNs is connect_timeout at the deadline") {
@@ -116,8 +112,8 @@ TEST_SUITE("connect") {
     const SilentV6 both;
     const auto outcome = race({{"::1", both.v6.port()}, {"127.0.0.1", both.v4.port()}});
     CHECK(outcome.peer == "127.0.0.1:" + std::to_string(both.v4.port()));
-    CHECK(outcome.took >= Duration(250));
-    CHECK(outcome.took < test::at_most(Duration(300)));
+    CHECK(outcome.took.elapsed >= Duration(250));
+    CHECK(outcome.took.own() < test::at_most(Duration(300)));
   }
 
   TEST_CASE("connect: a refused first address costs nothing") {
@@ -126,7 +122,7 @@ TEST_SUITE("connect") {
     const auto outcome =
         race({{"127.0.0.1", refused.port()}, {no_route, 80}, {"127.0.0.1", listener.port()}});
     CHECK(outcome.peer == "127.0.0.1:" + std::to_string(listener.port()));
-    CHECK(outcome.took < test::at_most(Duration(50)));
+    CHECK(outcome.took.own() < test::at_most(Duration(50)));
   }
 
   TEST_CASE("connect: of several failures the one that says most is told") {
@@ -151,7 +147,7 @@ TEST_SUITE("connect") {
     const Fd interrupt(eventfd(1, EFD_CLOEXEC));
     const auto outcome = race({{"127.0.0.1", silent.port()}}, Duration(5'000), interrupt.get());
     CHECK(outcome.reason == Reason::timeout);
-    CHECK(outcome.took < test::at_most(Duration(100)));
+    CHECK(outcome.took.own() < test::at_most(Duration(100)));
   }
 
   TEST_CASE("open: the phases resolve and connect are noted, and only those that happened") {
@@ -174,10 +170,10 @@ TEST_SUITE("connect") {
     const ResolverFiles files{"/nonexistent/hosts",
                               folder.write("resolv.conf", "nameserver " + silent.address())};
     PhaseTimes phases;
-    const auto begin = Clock::now();
+    const test::Stopwatch watch;
     const auto opened =
         open({"db.example", 80, {}}, IpFamily::any, Deadline::after(Duration(200)), phases, files);
-    const auto outcome = outcome_of(opened, begin);
+    const auto outcome = outcome_of(opened, watch);
     CHECK(outcome.reason == Reason::dns);
     check_ended_at(outcome.took, Duration(200));
     CHECK(phases.get(Phase::resolve).has_value());
@@ -219,12 +215,12 @@ TEST_SUITE("connect") {
     PhaseTimes phases;
     std::optional<Outcome> full;
     for (int i = 0; i < 10 && !full; ++i) {
-      const auto begin = Clock::now();
+      const test::Stopwatch watch;
       auto opened = open({{}, 0, path}, IpFamily::any, Deadline::after(Duration(150)), phases);
       if (opened) {
         queued.push_back(std::move(opened).value());
       } else {
-        full = outcome_of(opened, begin);
+        full = outcome_of(opened, watch);
       }
     }
     REQUIRE(full.has_value());

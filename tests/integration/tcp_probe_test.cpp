@@ -17,6 +17,7 @@
 namespace vitals {
 namespace {
 
+using test::check_ended_at;
 using test::ScriptedConnection;
 using test::ScriptedServer;
 
@@ -28,24 +29,19 @@ ConfiguredCheck check_of(std::uint16_t port, const std::string& more = "",
 
 struct Seen {
   ProbeResult result;
-  Elapsed took{};
+  test::Took took;
 };
 
 Seen ask(const ConfiguredCheck& check, Duration limit = Duration(2'000)) {
-  const auto begin = Clock::now();
+  const test::Stopwatch watch;
   Seen outcome;
   outcome.result = test::ask(check, limit);
-  outcome.took = Clock::now() - begin;
+  outcome.took = watch.took();
   return outcome;
 }
 
 Seen ask(std::uint16_t port, const std::string& more, Duration limit = Duration(2'000)) {
   return ask(check_of(port, more), limit);
-}
-
-void check_ended_at(Elapsed took, Duration limit) {
-  CHECK(took >= limit);
-  CHECK(took < limit + test::at_most(Duration(50)));
 }
 
 bool mentions(const Seen& outcome, const std::string& text) {
@@ -153,7 +149,7 @@ TEST_SUITE("tcp") {
     const auto outcome = ask(server.port(), "expect = \"ready\"", Duration(5'000));
     CHECK(outcome.result.reason == Reason::assertion);
     CHECK(mentions(outcome, "64 KiB"));
-    CHECK(outcome.took < test::at_most(Duration(1'500)));
+    CHECK(outcome.took.own() < test::at_most(Duration(1'500)));
   }
 
   TEST_CASE("tcp: a wrong answer and a close is assertion, and the answer is shown") {
@@ -162,7 +158,7 @@ TEST_SUITE("tcp") {
     CHECK(outcome.result.reason == Reason::assertion);
     CHECK(mentions(outcome, "no \"220\""));
     CHECK(mentions(outcome, "421 too busy"));
-    CHECK(outcome.took < test::at_most(Duration(200)));
+    CHECK(outcome.took.own() < test::at_most(Duration(200)));
   }
 
   TEST_CASE("tcp: the right answer counts also when the peer closes behind it") {
@@ -184,7 +180,7 @@ TEST_SUITE("tcp") {
     const auto outcome = ask(server.port(), "expect = '/^(a+)+$/'");
     CHECK(outcome.result.reason == Reason::assertion);
     CHECK(mentions(outcome, "given up"));
-    CHECK(outcome.took < test::at_most(Duration(300)));
+    CHECK(outcome.took.own() < test::at_most(Duration(300)));
   }
 
   TEST_CASE("tcp: a thousand small packets do not cost a thousand searches") {
@@ -194,17 +190,17 @@ TEST_SUITE("tcp") {
     });
     const auto outcome = ask(server.port(), "expect = '/^(a+)+b/'", Duration(4'000));
     CHECK(outcome.result.reason == Reason::assertion);
-    CHECK(outcome.took < test::at_most(Duration(1'500)));
+    CHECK(outcome.took.own() < test::at_most(Duration(1'500)));
   }
 
   TEST_CASE("tcp: an interrupt ends it within 100 ms") {
     const test::DeafListener listener;
     const auto check = check_of(listener.port(), "expect = \"ready\"");
     const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const auto begin = Clock::now();
+    const test::Stopwatch watch;
     const auto result =
         check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(Clock::now() - begin < test::at_most(Duration(100)));
+    CHECK(watch.took().own() < test::at_most(Duration(100)));
     CHECK(result.outcome == Outcome::fail);
   }
 

@@ -36,14 +36,14 @@ std::string url_of(const ScriptedServer& server, const std::string& path = "/") 
 
 struct Seen {
   ProbeResult result;
-  Elapsed took{};
+  test::Took took;
 };
 
 Seen ask(const ConfiguredCheck& check, Duration limit = Duration(2'000)) {
-  const auto begin = Clock::now();
+  const test::Stopwatch watch;
   Seen seen;
   seen.result = test::ask(check, limit);
-  seen.took = Clock::now() - begin;
+  seen.took = watch.took();
   return seen;
 }
 
@@ -99,8 +99,7 @@ TEST_SUITE("websocket") {
       const auto seen = ask(server, more, short_limit);
       CHECK(seen.result.reason == Reason::timeout);
       CHECK(says(seen, "upgraded, but"));
-      CHECK(seen.took >= short_limit);
-      CHECK(seen.took < short_limit + test::at_most(Duration(200)));
+      test::check_ended_at(seen.took, short_limit);
     }
   }
 
@@ -182,7 +181,7 @@ TEST_SUITE("websocket") {
     }));
     const auto seen = ask(deaf, "", Duration(5'000));
     CHECK(seen.result.outcome == Outcome::pass);
-    CHECK(seen.took < test::at_most(Duration(1'000)));
+    CHECK(seen.took.own() < test::at_most(Duration(1'000)));
   }
 
   TEST_CASE("websocket: send and expect are a question and its answer") {
@@ -250,7 +249,7 @@ TEST_SUITE("websocket") {
     const auto early = ask(closing, question);
     CHECK(early.result.reason == Reason::assertion);
     CHECK(says(early, "so so"));
-    CHECK(early.took < test::at_most(Duration(1'000)));
+    CHECK(early.took.own() < test::at_most(Duration(1'000)));
   }
 
   TEST_CASE("websocket: a close instead of an answer is reset and tells the code") {
@@ -262,7 +261,7 @@ TEST_SUITE("websocket") {
       const auto seen = ask(server, more);
       CHECK(seen.result.reason == Reason::reset);
       CHECK(says(seen, "1013 (try again later): come back later"));
-      CHECK(seen.took < test::at_most(Duration(1'000)));
+      CHECK(seen.took.own() < test::at_most(Duration(1'000)));
     }
   }
 
@@ -324,7 +323,7 @@ TEST_SUITE("websocket") {
     const auto seen = ask(redis);
     CHECK(seen.result.reason == Reason::protocol);
     CHECK(says(seen, "-ERR unknown command"));
-    CHECK(seen.took < test::at_most(Duration(1'000)));
+    CHECK(seen.took.own() < test::at_most(Duration(1'000)));
     const ScriptedServer alert([](ScriptedConnection& connection) {
       connection.read_request();
       connection.send(std::string("\x15\x03\x03\x00\x02\x02\x0a", 7));
@@ -389,14 +388,14 @@ TEST_SUITE("websocket") {
     });
     auto seen = ask(head, "", Duration(10'000));
     CHECK(seen.result.reason == Reason::too_large);
-    CHECK(seen.took < test::at_most(Duration(5'000)));
+    CHECK(seen.took.own() < test::at_most(Duration(5'000)));
     const ScriptedServer pushes(upgraded([](WebsocketPeer&, ScriptedConnection& connection) {
       connection.send_endlessly(test::server_frame(test::ws_text, std::string(60'000, 'x')));
     }));
     for (const std::string& more : {std::string(), question}) {
       seen = ask(pushes, more, Duration(10'000));
       CHECK(seen.result.reason == Reason::too_large);
-      CHECK(seen.took < test::at_most(Duration(5'000)));
+      CHECK(seen.took.own() < test::at_most(Duration(5'000)));
     }
     const ScriptedServer huge(upgraded([](WebsocketPeer&, ScriptedConnection& connection) {
       connection.send(std::string("\x82\x7f\x00\x00\x01\x00\x00\x00\x00\x00", 10));
@@ -417,8 +416,7 @@ TEST_SUITE("websocket") {
     for (const auto* server : {&head, &frame}) {
       const auto seen = ask(*server, question, short_limit);
       CHECK(seen.result.reason == Reason::timeout);
-      CHECK(seen.took >= short_limit);
-      CHECK(seen.took < short_limit + test::at_most(Duration(200)));
+      test::check_ended_at(seen.took, short_limit);
     }
   }
 
@@ -532,10 +530,10 @@ TEST_SUITE("websocket") {
         upgraded([](WebsocketPeer&, ScriptedConnection& connection) { connection.hang(); }));
     const auto check = check_of(url_of(server));
     const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const auto begin = Clock::now();
+    const test::Stopwatch watch;
     const auto result =
         check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(Clock::now() - begin < test::at_most(Duration(100)));
+    CHECK(watch.took().own() < test::at_most(Duration(100)));
     CHECK(result.outcome == Outcome::fail);
   }
 

@@ -1,5 +1,8 @@
-// How long something may take where it is measured: sanitizers make it slower, not wrong.
+// How long something took, and how long it may: sanitizers and a busy machine make it slower, not
+// wrong.
 #pragma once
+
+#include <vitals/time.hpp>
 
 namespace vitals::test {
 
@@ -16,5 +19,30 @@ template <typename Bound>
 constexpr Bound at_most(Bound bound) {
   return bound * slowness;
 }
+
+struct Took {
+  Elapsed elapsed{};
+  /// Of that, the thread was ready to run and others had the CPU (proc_pid_schedstat(5)).
+  Elapsed queued{};
+  /// What it took by itself. An upper bound is asked of this, a lower one of `elapsed`.
+  [[nodiscard]] Elapsed own() const { return elapsed - queued; }
+};
+
+/// Measures the thread that made it, from then on; read it in the same thread.
+class Stopwatch {
+ public:
+  Stopwatch();
+  [[nodiscard]] Took took() const;
+
+ private:
+  Elapsed queued_before_;
+  TimePoint begin_;
+};
+
+/// How late an attempt may end.
+constexpr Duration deadline_slack = at_most(Duration(50));
+
+/// It ended at its deadline: not before (or `early` before it), and not much later.
+void check_ended_at(const Took& took, Duration limit, Duration early = Duration(0));
 
 }  // namespace vitals::test
