@@ -6,6 +6,29 @@
 #include "agent/cli/commands.hpp"
 #include "agent/front/process.hpp"
 
+namespace vitals::cli {
+namespace {
+
+int run_command(const Arguments& arguments) {
+  if (arguments.help) {
+    std::fputs(usage().c_str(), stdout);
+    return exit_ok;
+  }
+  if (arguments.command == "serve") return serve(arguments);
+  if (arguments.command == "run") return run(arguments);
+  if (arguments.command == "check") return check(arguments);
+  if (arguments.command == "validate") return validate(arguments);
+  if (arguments.command == "status") return status(arguments);
+  if (arguments.command == "explain") return explain(arguments);
+  if (arguments.command == "kinds") return kinds(arguments);
+  if (arguments.command == "lint") return lint(arguments);
+  if (arguments.command == "version") return version(arguments);
+  return control(arguments);
+}
+
+}  // namespace
+}  // namespace vitals::cli
+
 int main(int argc, char** argv) {
   using namespace vitals::cli;
   vitals::child::fill_standard_descriptors();
@@ -22,19 +45,5 @@ int main(int argc, char** argv) {
     std::fputs(words.empty() ? usage().c_str() : "Try 'vitals --help'.\n", stderr);
     return exit_usage;
   }
-  const Arguments& arguments = parsed.value();
-  if (arguments.help) {
-    std::fputs(usage().c_str(), stdout);
-    return exit_ok;
-  }
-  if (arguments.command == "serve") return serve(arguments);
-  if (arguments.command == "run") return run(arguments);
-  if (arguments.command == "check") return check(arguments);
-  if (arguments.command == "validate") return validate(arguments);
-  if (arguments.command == "status") return status(arguments);
-  if (arguments.command == "explain") return explain(arguments);
-  if (arguments.command == "kinds") return kinds(arguments);
-  if (arguments.command == "lint") return lint(arguments);
-  if (arguments.command == "version") return version(arguments);
-  return control(arguments);
+  return delivered(run_command(parsed.value()));
 }

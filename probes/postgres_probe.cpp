@@ -16,12 +16,16 @@ namespace vitals {
 namespace postgres {
 namespace {
 
+/// It holds nothing yet, and stands in what a message says to write.
+constexpr bool is_bare_scheme(std::string_view url) { return url.ends_with("://"); }
+
 constexpr std::array settings_of_kind{
     SettingSpec{.name = "url",
                 .type = SettingType::live_text,
                 .doc = "postgres://user:password@host:5432/database, or libpq's key=value form",
                 .required = true,
                 .secret = true,
+                .harmless = is_bare_scheme,
                 .url = true},
     SettingSpec{
         .name = "query",

@@ -144,7 +144,7 @@ int check(const Arguments& arguments) {
   std::fflush(stdout);
   keeper.stop();
   // A probe that hangs in a library must not keep the answer from whoever waits for it.
-  if (!scheduler.stop(Duration(0))) std::_Exit(code);
+  if (!scheduler.stop(Duration(0))) std::_Exit(delivered(code));
   return code;
 }
 

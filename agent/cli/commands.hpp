@@ -37,6 +37,10 @@ void forbid_cores();
 int report_mistakes(const ConfigMistakes& mistakes);
 /// "vitals: <message>" on stderr; returns `code`.
 int complain(const std::string& message, int code);
+/// `code`, if all that was printed on stdout has arrived; else says that it has not, and a code
+/// that would have been 0 is exit_failure. Silent where the reader has gone away by itself (a pipe
+/// into head). Once, after the last word.
+[[nodiscard]] int delivered(int code);
 /// Takes as many descriptors as 1,000 checks and 4,096 clients can need, when the hard limit
 /// allows: the soft one is 1,024 almost everywhere, for programs that use select(2). Call before
 /// threads start; children that are not ours must get the old limit back.

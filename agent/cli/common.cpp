@@ -1,11 +1,14 @@
 // What the commands share: where the config comes from, how mistakes are told, exit codes.
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
 #include <vitals/check.hpp>
 
@@ -29,7 +32,23 @@ std::vector<std::string> environment_names() {
   return names;
 }
 
+bool reader_is_gone(int fd) {
+  pollfd out{fd, POLLOUT, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
 }  // namespace
+
+int delivered(int code) {
+  const bool failed = std::ferror(stdout) != 0;
+  errno = 0;
+  const bool flushed = std::fflush(stdout) == 0;
+  const int error = errno;
+  if ((!failed && flushed) || reader_is_gone(STDOUT_FILENO)) return code;
+  // Of an earlier failure the cause is not known any more.
+  const std::string cause = error == 0 ? "some of it was lost" : std::strerror(error);
+  return complain("cannot write the output: " + cause, code == exit_ok ? exit_failure : code);
+}
 
 void forbid_cores() {
   const rlimit none{0, 0};
@@ -56,6 +75,8 @@ int report_mistakes(const ConfigMistakes& mistakes) {
   const std::size_t count = mistakes.lines.size();
   std::fprintf(stderr, "vitals: %zu mistake%s in the config; nothing was started\n", count,
                count == 1 ? "" : "s");
+  if (mistakes.way_out.empty()) return exit_usage;
+  std::fprintf(stderr, "vitals: %s\n", std::string(mistakes.way_out).c_str());
   return exit_usage;
 }
 

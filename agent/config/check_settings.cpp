@@ -45,7 +45,8 @@ std::string canonical_text(const Value& value) {
 void add_parts(const Value& value, bool secret, SecretSet& hushed) {
   for (const auto& child : value.children) add_parts(child, secret, hushed);
   for (const auto& part : url_secrets(value.text)) hushed.add(part);
-  if (!secret) return;
+  // A scheme alone holds nothing yet.
+  if (!secret || value.text.ends_with("://")) return;
   hushed.add(value.text);
   const auto colon = value.text.find(':');
   if (colon != std::string::npos) hushed.add(value.text.substr(colon + 1));

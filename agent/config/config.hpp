@@ -91,6 +91,8 @@ struct ConfigSource {
 /// All mistakes at once, one "file:line:column: path: message" each, in file order.
 struct ConfigMistakes {
   std::vector<std::string> lines;
+  /// A way out of all of them together; empty: each line has its own.
+  std::string_view way_out{};
 };
 
 /// Which file the search order of contract §2 picks: --config, $VITALS_CONFIG, ./vitals.toml,

@@ -56,7 +56,8 @@ class Discovery {
            std::string_view variable, std::string url) {
     if (const Value* other = found_.checks.find(name)) {
       mistakes_.add(at(variable), {},
-                    "there is a check '" + name + "' already, from " + other->place.variable);
+                    "there is a check '" + name + "' already, from " + other->place.variable +
+                        "; leave one of the two out");
       return;
     }
     Value check;

@@ -14,6 +14,7 @@
 #include "agent/config/expand.hpp"
 #include "agent/config/fleet_reader.hpp"
 #include "agent/config/group_reader.hpp"
+#include "agent/config/levels.hpp"
 #include "agent/config/presets.hpp"
 #include "agent/text/names.hpp"
 
@@ -88,6 +89,10 @@ Result<std::string> to_token(std::string text) {
   return Error{"must be printable ASCII without blanks: no client could send it"};
 }
 
+constexpr std::string_view file_instead =
+    "no vitals.toml was found, so checks are made from the environment; write ./vitals.toml or "
+    "/etc/vitals.toml, and its [checks] are the only ones: an empty file checks nothing";
+
 class Loader {
  public:
   explicit Loader(const LoadInput& input) : input_(input), mistakes_(input.name) {}
@@ -115,11 +120,17 @@ class Loader {
       config.remarks.emplace_back(
           "server: details = \"token\" without a token hides details from everyone");
     }
-    if (!mistakes_.empty()) return mistakes_.lines();
+    if (!mistakes_.empty()) return all_mistakes();
     return std::move(loaded_);
   }
 
  private:
+  [[nodiscard]] ConfigMistakes all_mistakes() const {
+    ConfigMistakes all = mistakes_.lines();
+    if (discovered_badly_) all.way_out = file_instead;
+    return all;
+  }
+
   /// The table of that name; an empty one when it is not there or is none.
   Value take_table(const Value& document, std::string_view name) {
     const Value* found = document.find(name);
@@ -149,6 +160,7 @@ class Loader {
     loaded_.defaults = read_timing(defaults_table);
     read_checks(input_.text ? take_table(document, "checks") : discover(),
                 take_table(document, "groups"), defaults_table);
+    discovered_badly_ = !input_.text && !mistakes_.empty();
     Config& config = loaded_.config;
     config.app = read_app(take_table(document, "app"),
                           {input_.read_file, config.checks, config.secrets, mistakes_});
@@ -269,6 +281,7 @@ class Loader {
             "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
       } else {
         fill_in_preset(table, input_.kinds);
+        fill_in_levels(table, input_.kinds);
         all.push_back(reader.read(table));
       }
     }
@@ -328,6 +341,7 @@ class Loader {
   const LoadInput& input_;
   Mistakes mistakes_;
   Loaded loaded_;
+  bool discovered_badly_ = false;                        // variables that are the app's own, maybe
   std::string_view listen_setting_ = "[server] listen";  // empty: nobody knows where
 };
 

@@ -9,14 +9,6 @@ namespace {
 
 constexpr std::string_view provider_key = "provider";
 
-const KindSpec* kind_of(const Value& check, std::span<const KindSpec* const> kinds) {
-  const Value* const name = check.find("kind");
-  if (name == nullptr) return nullptr;
-  const auto found = std::find_if(kinds.begin(), kinds.end(),
-                                  [&](const KindSpec* kind) { return kind->name == name->text; });
-  return found == kinds.end() ? nullptr : *found;
-}
-
 Value list_value(std::string_view key, std::string_view items, const Place& place) {
   constexpr std::string_view divider = ", ";
   Value list;
@@ -32,6 +24,14 @@ Value list_value(std::string_view key, std::string_view items, const Place& plac
 }
 
 }  // namespace
+
+const KindSpec* kind_of(const Value& check, std::span<const KindSpec* const> kinds) {
+  const Value* const name = check.find("kind");
+  if (name == nullptr) return nullptr;
+  const auto found = std::find_if(kinds.begin(), kinds.end(),
+                                  [&](const KindSpec* kind) { return kind->name == name->text; });
+  return found == kinds.end() ? nullptr : *found;
+}
 
 void fill_in_preset(Value& check, std::span<const KindSpec* const> kinds) {
   const KindSpec* const kind = kind_of(check, kinds);

@@ -75,8 +75,20 @@ constexpr std::array<Route, 4> named_routes{{
 constexpr std::string_view not_found_sentence =
     "there is nothing here; try /health, /health/ready, /health/live, /health/startup, "
     "/health/check/NAME, /history, /metrics or / for the status page";
-constexpr std::string_view hidden_sentence =
-    "details are hidden from this request; show the bearer token ([server] token)";
+/// Advice that could help: no token shows what is hidden from everyone.
+constexpr std::string_view hidden_sentence(Details details) {
+  switch (details) {
+    case Details::never:
+      return "details are hidden from everyone ([server] details = \"never\"); \"private\" shows "
+             "them "
+             "inside the private network, \"token\" to whoever has the token";
+    case Details::private_:
+    case Details::token:
+    case Details::always:
+      break;
+  }
+  return "details are hidden from this request; show the bearer token ([server] token)";
+}
 constexpr std::string_view forbidden_sentence =
     "control needs the bearer token ([server] token), or a request from this machine that came "
     "through no proxy";
@@ -381,7 +393,7 @@ HttpReply Endpoints::Impl::answer_history(const HttpRequest& request) {
   const auto details = allowed(request, *current, [&](const Caller& caller) {
     return may_see_details(current->details, caller);
   });
-  if (!details.value_or(false)) return refusal(request, 403, hidden_sentence);
+  if (!details.value_or(false)) return refusal(request, 403, hidden_sentence(current->details));
   const auto snapshot = sources.snapshot();
   const auto now = sources.now();
   const auto judged = documents.judge_at(snapshot, now);

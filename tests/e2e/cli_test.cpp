@@ -5,6 +5,7 @@
 #include <string>
 
 #include "tests/support/agent.hpp"
+#include "tests/support/app.hpp"
 #include "tests/support/scripted_server.hpp"
 
 namespace vitals::test {
@@ -47,6 +48,52 @@ TEST_CASE("cli: version and kinds say what is inside") {
     CHECK(says(kinds, word));
   }
   CHECK(nlohmann::json::accept(vitals({"kinds", "--format", "json"}).output));
+}
+
+/// `vitals words…` with a stdout that takes nothing.
+Finished into_full_disk(const std::string& words, const std::string& config) {
+  TempDir folder;
+  folder.write("vitals.toml", config);
+  folder.write("fly.toml", "app = \"x\"\n");
+  Command command{{"/bin/sh", "-c", "\"$0\" " + words + " > /dev/full", vitals_binary()}};
+  command.directory = folder.path();
+  return run(std::move(command));
+}
+
+TEST_CASE("cli: output that can't be written is an error, and exit 1") {
+  const Agent agent(tcp_check(free_port()));
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  const std::string config = tcp_check(agent.port());
+  for (const std::string& words :
+       {std::string("--help"), std::string("version"), std::string("kinds"),
+        std::string("kinds --format json"), std::string("validate"),
+        std::string("validate --print"), std::string("check"), std::string("check --format json"),
+        std::string("lint fly.toml"), "explain app " + url}) {
+    CAPTURE(words);
+    const Finished finished = into_full_disk(words, config);
+    CHECK(finished.code == 1);
+    CHECK(says(finished, "cannot write the output: "));
+  }
+  // A verdict is worth more than how it was told.
+  CHECK(into_full_disk("status --format json " + url, config).code == 2);
+  CHECK(into_full_disk("status --watch " + url, config).code == 2);
+  CHECK(into_full_disk("check", tcp_check(free_port())).code == 2);
+}
+
+TEST_CASE("cli: a reader that has gone away is no error to speak of") {
+  TempDir folder;
+  folder.write("vitals.toml", tcp_check(free_port()));
+  const std::string closed =
+      "pipe(my $r, my $w); close($r); open(STDOUT, '>&', $w); close($w); exec(@ARGV)";
+  for (const char* word : {"kinds", "validate", "check"}) {
+    CAPTURE(word);
+    Command command{perl(closed, {vitals_binary(), word})};
+    command.directory = folder.path();
+    const Finished finished = run(std::move(command));
+    CHECK(finished.output == "");
+    // By SIGPIPE, or by the verdict where that is ignored.
+    CHECK(finished.code == (std::string(word) == "check" ? 2 : 128 + SIGPIPE));
+  }
 }
 
 TEST_CASE("cli: who is refused without having sent a token hears that it stays home") {

@@ -330,7 +330,17 @@ TEST_CASE("endpoints: history of all checks or of one, for those who may see det
   const auto hidden = fixture.send("GET", "/history", false, true);
   CHECK(hidden.status == 403);
   CHECK(hidden.body.find("db") == std::string::npos);
+  CHECK(hidden.body.find("show the bearer token") != std::string::npos);
   CHECK(fixture.send("GET", "/history", false, true, "Bearer secret").status == 200);
+}
+
+TEST_CASE("endpoints: where no token would help, none is advised") {
+  Fixture fixture;
+  fixture.details(Details::never, "secret");
+  const auto hidden = fixture.send("GET", "/history", true, false, "Bearer secret");
+  CHECK(hidden.status == 403);
+  CHECK(hidden.body.find("from everyone") != std::string::npos);
+  CHECK(hidden.body.find("bearer") == std::string::npos);
 }
 
 TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when asked") {

@@ -90,13 +90,37 @@ TEST_CASE("environment: bad ports, paths and names are mistakes named by their v
 
 TEST_CASE("environment: two variables that name the same check are a mistake") {
   CHECK(mistakes({{"PORT", "80"}, {"VITALS_CHECK_APP", "http://h/"}}) ==
-        Lines{"environment: VITALS_CHECK_APP: there is a check 'app' already, from PORT"});
+        Lines{"environment: VITALS_CHECK_APP: there is a check 'app' already, from PORT; leave "
+              "one of the two out"});
   CHECK(mistakes({{"VITALS_CHECK_X", "http://h/"}, {"VITALS_CHECK_x", "http://h/"}}).size() == 1);
 }
 
 TEST_CASE("environment: a mistake of a kind names the variable, and hides the password") {
   CHECK(mistakes({{"VITALS_CHECK_A", "http:u:canary@h"}}) ==
         Lines{"environment: VITALS_CHECK_A: not a URL: 'http:***@h'; write http://host:port/path"});
+}
+
+TEST_CASE("environment: a variable that is the app's own affair has a way out: a vitals.toml") {
+  const auto way_out = [](std::optional<std::string> text, const Variables& variables) {
+    const auto loaded = load_text(std::move(text), variables);
+    return loaded ? "loads" : std::string(loaded.error().way_out);
+  };
+  for (const Variables& variables :
+       {Variables{{"DATABASE_URL", ""}, {"PORT", "tcp://10.0.0.1:80"}},
+        Variables{{"PORT", "80"}, {"VITALS_APP_PATH", "healthz"}},
+        Variables{{"PORT", "80"}, {"VITALS_CHECK_APP", "http://h/"}},
+        Variables{{"REDIS_URL", "https://x.upstash.io"}}, Variables{{"VITALS_CHECK_A", "ftp://h/"}},
+        Variables{{"VITALS_CHECK_A.B", "redis://h"}},
+        // The complaint is the kind's.
+        Variables{{"VITALS_CHECK_A", "http:u:canary@h"}}}) {
+    const std::string way = way_out(std::nullopt, variables);
+    CAPTURE(way);
+    CHECK(way.find("/etc/vitals.toml") != std::string::npos);
+    CHECK(way_out("", variables) == "loads");
+  }
+  // A file would change nothing about these.
+  CHECK(way_out(std::nullopt, {{"VITALS_LISTEN", "nine"}}) == "");
+  CHECK(way_out("[checks.a]\nkind = \"nosuch\"\n", {{"PORT", "x"}}) == "");
 }
 
 TEST_CASE("environment: the REST endpoint is no Redis URL, and is told which one is") {
