@@ -109,8 +109,9 @@ TEST_SUITE("disk probe") {
     CHECK(mistakes_of("path = \"data\"").find("not a path from the root") != std::string::npos);
     CHECK_FALSE(mistakes_of("path = \"/\"\nwarn = 1.5").empty());
     CHECK_FALSE(mistakes_of("path = \"/\"\nfail = -0.1").empty());
-    CHECK(mistakes_of("path = \"/\"\nwarn = 0.96").find("must not be above fail") !=
+    CHECK(mistakes_of("path = \"/\"\nwarn = 0.96\nfail = 0.95").find("must not be above fail") !=
           std::string::npos);
+    CHECK(mistakes_of("path = \"/\"\nwarn = 0.96").empty());
     const auto check = disk("/");
     CHECK(check.spec->impact == Impact::degraded);
     CHECK(check.spec->scope == Scope::local);

@@ -48,7 +48,9 @@ TEST_SUITE("memory probe") {
 
   TEST_CASE("memory: bad settings are named, and the defaults are those of a local check") {
     CHECK_FALSE(mistakes_of("warn = 85").empty());
-    CHECK(mistakes_of("fail = 0.5").find("must not be above fail") != std::string::npos);
+    CHECK(mistakes_of("warn = 0.6\nfail = 0.5").find("must not be above fail") !=
+          std::string::npos);
+    CHECK(mistakes_of("fail = 0.5").empty());
     const auto check = memory();
     CHECK(check.spec->impact == Impact::degraded);
     CHECK(check.spec->scope == Scope::local);
