@@ -141,6 +141,7 @@ Step Conversation::read_answer(std::string_view bytes) {
 
 Step Conversation::begin_answer(const ResponseFrame& frame, std::size_t size) {
   const Step step{Act::forward, size};
+  app_spoke_ = true;
   if (frame.interim) return step;
   // What the client sends next would be read as the rest of a body by one, as another protocol by
   // the other.

@@ -60,6 +60,8 @@ class Conversation {
   [[nodiscard]] bool in_flight() const { return in_flight_; }
   /// An answer of ours would be read as one: no answer of the app has begun, or the last is whole.
   [[nodiscard]] bool may_answer() const { return down_ == Down::silent || down_ == Down::head; }
+  /// The first request of this connection is with the app, which has said nothing yet.
+  [[nodiscard]] bool awaits_first_word() const { return in_flight_ && !app_spoke_; }
   /// Looks for the first byte of the next request.
   [[nodiscard]] bool between() const { return up_ == Up::opening || up_ == Up::head; }
   /// The status of the answer that began to pass in the last from_app(); interim ones aside.
@@ -91,6 +93,7 @@ class Conversation {
   Question question_;
   std::optional<int> status_;
   bool in_flight_ = false;
+  bool app_spoke_ = false;  // also an interim answer
   bool last_ = false;
 };
 

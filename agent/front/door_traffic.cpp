@@ -321,6 +321,11 @@ void Door::settle_upward(Session& session) {
 
 void Door::settle_downward(Session& session) {
   Side& client = session.client;
+  // Nobody asks again on a new connection that breaks, as they do on one that was kept.
+  if (session.app.ended && session.talk.awaits_first_word() && !session.closing) {
+    release(session.app_in);
+    refuse(session, 502, "the app ended the connection without an answer");
+  }
   const bool app_over = session.app.ended || session.route == Route::none;
   if (session.app.ended && !session.app_in.empty() && !session.closing && !session.app.reset) {
     release(session.app_in);

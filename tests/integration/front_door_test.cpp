@@ -17,6 +17,7 @@
 #include "tests/support/front_player.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/scripted_server.hpp"
+#include "tests/support/sockets.hpp"
 #include "tests/support/timing.hpp"
 
 namespace vitals::test {
@@ -273,6 +274,75 @@ TEST_SUITE("front door") {
     client.until("part of it");
     go = true;
     CHECK(end_of(client) == ECONNRESET);
+  }
+
+  TEST_CASE("front door: an app that ends without a word on a new connection is 502") {
+    std::atomic<const char*> word = "";
+    std::atomic<bool> reset{true};
+    const ScriptedServer app([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send(word.load());
+      if (reset) connection.reset();
+    });
+    const FrontDoor door(app.port());
+    const auto asked = [&](const std::string& request) {
+      RawClient client(door.port());
+      const auto answer = client.ask(request);
+      CHECK(client.closes());
+      return answer ? answer->status : 0;
+    };
+    for (const bool by_reset : {true, false}) {
+      CAPTURE(by_reset);
+      reset = by_reset;
+      for (const char* half : {"", "HTTP/1.1 200 OK\r\nContent-Le"}) {
+        CAPTURE(half);
+        word = half;
+        CHECK(asked(get("/")) == 502);
+        CHECK(asked(post("/", "body")) == 502);
+        CHECK(asked(websocket_request("/ws")) == 502);
+      }
+    }
+    CHECK(door.counts().answers[4] == 12);
+    CHECK(eventually([&] { return door.counts().connections == 0; }));
+  }
+
+  TEST_CASE("front door: an app killed with a request in its queue is 502") {
+    auto app = std::make_unique<DeafListener>();
+    const FrontDoor door(app->port());
+    RawClient client(door.port());
+    client.send(get("/"));
+    CHECK(eventually([&] { return door.counts().in_flight == 1; }));
+    // The kernel resets whatever still waits to be accepted.
+    app.reset();
+    const auto answer = client.answer();
+    REQUIRE(answer);
+    CHECK(answer->status == 502);
+    CHECK(client.closes());
+  }
+
+  TEST_CASE("front door: once the app has said a word its end is passed on as it is") {
+    std::atomic<bool> reset{true};
+    const ScriptedServer app([&](ScriptedConnection& connection) {
+      const bool upload = connection.read_request().starts_with("POST");
+      connection.send(upload ? "HTTP/1.1 100 Continue\r\n\r\n"
+                             : "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+      if (!upload) connection.read_request();
+      if (reset) connection.reset();
+    });
+    const FrontDoor door(app.port());
+    for (const bool by_reset : {true, false}) {
+      CAPTURE(by_reset);
+      reset = by_reset;
+      RawClient kept(door.port());
+      CHECK(kept.ask(get("/"))->status == 200);
+      kept.send(get("/again"));
+      CHECK(end_of(kept) == (by_reset ? ECONNRESET : 0));
+      RawClient upload(door.port());
+      upload.send(post("/", "body"));
+      upload.until("Continue\r\n\r\n");
+      CHECK(end_of(upload) == (by_reset ? ECONNRESET : 0));
+    }
+    CHECK(door.counts().answers[4] == 0);
   }
 
   TEST_CASE("front door: a reset of the client is a reset for the app") {
