@@ -237,6 +237,48 @@ TEST_SUITE("tcp") {
     CHECK(ask(old.port(), trust + "cert_warn = \"24h\"").result.outcome == Outcome::pass);
   }
 
+  TEST_CASE("tcp: a TLS server that wants a certificate and gets none, or a foreign one, is tls") {
+    test::Authority authority;
+    const auto valid = authority.valid();
+    const auto with = [](const test::Certificate& files) {
+      return "client_cert = \"" + files.certificate.string() + "\"\nclient_key = \"" +
+             files.key.string() + "\"\n";
+    };
+    const std::string ours = with(authority.issue({.name = "agent"}));
+    const std::string foreign = with(authority.self_signed({.name = "agent"}));
+    const std::string trust = "tls = true\nca_file = \"" + authority.ca_file().string() + "\"\n";
+    for (const bool old : {false, true}) {
+      // With 1.3 the server says so only after the handshake is over for us.
+      CAPTURE(old);
+      ScriptedServer::Options options;
+      options.certificate = valid.certificate;
+      options.key = valid.key;
+      options.client_ca = authority.ca_file();
+      options.only_tls12 = old;
+      const ScriptedServer server(
+          [](ScriptedConnection& connection) {
+            if (!connection.handshake()) return;
+            connection.send("220 ready\r\n");
+            connection.hang();
+          },
+          options);
+      for (const char* asked : {"", "send = \"PING\"\n", "expect = \"220\"\n"}) {
+        CAPTURE(asked);
+        for (const std::string& shown : {std::string(), foreign}) {
+          CAPTURE(shown.empty());
+          const auto refused = ask(check_of(server.port(), trust + asked + shown, "localhost"));
+          CHECK(refused.result.outcome == Outcome::fail);
+          // What was sent meanwhile may turn the server's word into a reset.
+          const bool reset = *asked == 's' && refused.result.reason == Reason::reset;
+          CHECK((reset || refused.result.reason == Reason::tls));
+          INFO(refused.result.detail);
+        }
+        const auto taken = ask(check_of(server.port(), trust + asked + ours, "localhost"));
+        CHECK(taken.result.outcome == Outcome::pass);
+      }
+    }
+  }
+
   TEST_CASE("tcp: TLS on a port that never answers is timeout at the deadline") {
     const test::DeafListener listener;
     const auto outcome = ask(listener.port(), "tls = true\nverify = false", Duration(300));
