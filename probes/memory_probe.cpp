@@ -3,12 +3,12 @@
 
 #include <array>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include <vitals/kind.hpp>
 
-#include "probes/memory_usage.hpp"
+#include "probes/machine_facts.hpp"
+#include "probes/machine_memory.hpp"
 #include "probes/quantities.hpp"
 
 namespace vitals {
@@ -25,19 +25,6 @@ const std::array<SettingSpec, 2> own_settings{{
      .doc = "share of the memory in use from which on to fail"},
 }};
 
-constexpr std::array<std::string_view, 2> pressure_labels{"resource", "kind"};
-constexpr std::array<MetricSpec, 2> own_metrics{{
-    {.name = "memory_available_bytes",
-     .help = "Memory left before something has to give: of the machine or of the cgroup, whichever "
-             "is tighter.",
-     .owner_label = ""},
-    {.name = "pressure_stalled_seconds_total",
-     .type = MetricType::counter,
-     .help = "Time in which some or all tasks waited for a resource (PSI).",
-     .labels = pressure_labels,
-     .owner_label = ""},
-}};
-
 class MemoryProbe : public Probe {
  public:
   MemoryProbe(MemorySettings settings, KernelRoots roots)
@@ -51,11 +38,7 @@ class MemoryProbe : public Probe {
     }
     auto result = judge(*room);
     result.observed = Observation{percent(room->used_share()), "percent", "utilization"};
-    result.measurements.push_back({&own_metrics[0], {}, room->available});
-    for (const Pressure& pressure : read_pressure(roots_)) {
-      result.measurements.push_back(
-          {&own_metrics[1], {std::string(pressure.resource), pressure.kind}, pressure.seconds});
-    }
+    result.measurements = machine_measurements(*room, roots_);
     return result;
   }
 
@@ -96,7 +79,7 @@ const KindSpec& memory_kind() {
       .component_type = "system",
       .doc = "memory in use, of the machine or the cgroup, whichever is tighter",
       .settings = own_settings,
-      .metrics = own_metrics,
+      .metrics = machine_metrics,
       .scope = ScopeRule::local,
       .impact = ImpactRule::degraded,
       .measurement = "utilization",

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "probes/libraries.hpp"
+#include "probes/machine_facts.hpp"
 #include "probes/net.hpp"
 
 namespace vitals {
@@ -43,5 +44,7 @@ Result<std::vector<std::string>> addresses_of(const std::string& host, const Dea
   }
   return addresses;
 }
+
+std::vector<Measurement> measure_machine() { return machine_measurements(KernelRoots{}); }
 
 }  // namespace vitals

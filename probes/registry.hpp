@@ -23,4 +23,9 @@ void initialise_probe_libraries();
 [[nodiscard]] Result<std::vector<std::string>> addresses_of(const std::string& host,
                                                             const Deadline& deadline);
 
+/// What `vitals_memory_available_bytes` and the pressure families say of this Machine now, with or
+/// without a check of kind memory. Reads /proc and /sys (a fifth of a millisecond); what the kernel
+/// does not tell is left out. Any thread.
+[[nodiscard]] std::vector<Measurement> measure_machine();
+
 }  // namespace vitals

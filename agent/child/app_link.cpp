@@ -96,10 +96,10 @@ void hand_listener_over(int link, int listener) {
   send_bytes(link, &message, sizeof message, &descriptors);
 }
 
-void hand_config_over(int link, const std::string& text) {
+void hand_config_over(int link, const std::string& bytes) {
   const Fd memory(memfd_create("vitals-config", MFD_CLOEXEC));
   if (!memory) return;
-  if (write(memory.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) return;
+  if (write(memory.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) return;
   HelperMessage message;
   message.type = HelperMessage::Type::config;
   const std::array<int, passed_descriptors> descriptors{memory.get(), memory.get()};

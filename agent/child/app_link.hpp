@@ -29,8 +29,8 @@ void tell_ready(int link, const SupervisorSettings& settings);
 /// Hands our listener to the supervisor, which keeps it for the agent after us.
 void hand_listener_over(int link, int listener);
 
-/// Hands the text of the configuration in force to the supervisor, for the agent after us.
-void hand_config_over(int link, const std::string& text);
+/// Hands what the configuration in force was read from to the supervisor, for the agent after us.
+void hand_config_over(int link, const std::string& bytes);
 /// What the agent before us handed over; nothing: there was none.
 [[nodiscard]] std::optional<std::string> inherited_config();
 

@@ -86,8 +86,8 @@ struct HelperMessage {
     listener,
     /// The Machine is idle: drain as on TERM, then end with 0, whatever the app's code is.
     retire,
-    /// The text of the configuration in force comes along and stays with the supervisor: an agent
-    /// that comes back goes by it when the file has gone bad meanwhile.
+    /// What the configuration in force was read from comes along and stays with the supervisor: an
+    /// agent that comes back goes by it when a file has gone bad meanwhile.
     config,
     /// There is a front door: start it. Two descriptors come along, its listener and its page, and
     /// stay with the supervisor while agents and doors come and go.

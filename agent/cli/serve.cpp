@@ -16,6 +16,7 @@
 #include "agent/child/app_readings.hpp"
 #include "agent/child/spawn.hpp"
 #include "agent/cli/commands.hpp"
+#include "agent/config/origin.hpp"
 #include "agent/config/quantity.hpp"
 #include "agent/fleet/fleet.hpp"
 #include "agent/front/hand_over.hpp"
@@ -58,6 +59,8 @@ sigset_t waited_signals() {
   return signals;
 }
 
+constexpr Duration machine_age_max{1'000};
+
 /// What a look at the app's connections may take of the half second to the next one.
 constexpr Duration look_limit{250};
 
@@ -87,8 +90,8 @@ std::vector<std::shared_ptr<const CheckSpec>> specs_of(const Config& config) {
 }
 
 /// For the agent after us.
-void keep_text(int link, const Config& config) {
-  if (config.text) child::hand_config_over(link, *config.text);
+void keep_origin(int link, const Config& config) {
+  if (config.origin) child::hand_config_over(link, config::to_bytes(*config.origin));
 }
 
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
@@ -99,6 +102,7 @@ class Agent {
         Fd link, std::optional<front::Page> door)
       : source_(std::move(source)),
         config_(std::move(config)),
+        running_{config_.server.listen, config_.app.front, config_.app.upstream},
         log_(config_.log),
         server_(std::move(server)),
         board_(started, [this](const Event& event) { on_event(event); }),
@@ -297,6 +301,9 @@ class Agent {
       const child::AppState state = app_link_->state();
       readings = child::app_readings(state, child::read_app_usage(state.pid));
     }
+    for (Measurement& measurement : machine_now(now.mono)) {
+      readings.push_back({{}, std::move(measurement)});
+    }
     const AppMetricsView app = app_metrics_.view(now.mono);
     MetricsInput input{.snapshot = *snapshot,
                        .judgement = judgement,
@@ -310,6 +317,16 @@ class Agent {
     if (herald_) input.front = herald_->counts();
     input.holds = holds_.active(now.mono);
     return render_metrics(input, openmetrics);
+  }
+
+  /// Whoever scrapes more often than this is told the same again.
+  std::vector<Measurement> machine_now(TimePoint now) {
+    auto machine = machine_.load();
+    if (machine == nullptr || now >= machine->at + machine_age_max) {
+      machine = std::make_shared<const Machine>(Machine{now, measure_machine()});
+      machine_ = machine;
+    }
+    return machine->measurements;
   }
 
   /// What a reload may change beside the checks.
@@ -352,10 +369,16 @@ class Agent {
     }
   }
 
-  void warn_of_door(const AppConfig& next) {
-    if (next.front == config_.app.front && next.upstream == config_.app.upstream) return;
+  /// What is bound stays bound: compared is what runs, not what an earlier reload asked for.
+  void warn_of_addresses() {
+    if (config_.server.listen != running_.listen) {
+      log_.line(LogLevel::warn, "a new listen address needs a restart",
+                {{"address", config_.server.listen}});
+    }
+    const AppConfig& app = config_.app;
+    if (!app_link_ || (app.front == running_.front && app.upstream == running_.upstream)) return;
     log_.line(LogLevel::warn, "a new front door needs a restart",
-              {{"front", next.front}, {"upstream", next.upstream}});
+              {{"front", app.front}, {"upstream", app.upstream}});
   }
 
   void reload() {
@@ -372,14 +395,9 @@ class Agent {
       }
       child::tell_ready(app_link_->descriptor(), settings.value());
     }
-    if (app_link_) keep_text(app_link_->descriptor(), loaded.value());
-    warn_of_door(loaded.value().app);
-    const std::string listen = config_.server.listen;
+    if (app_link_) keep_origin(app_link_->descriptor(), loaded.value());
     config_ = std::move(loaded).value();
-    if (config_.server.listen != listen) {
-      log_.line(LogLevel::warn, "a new listen address needs a restart",
-                {{"address", config_.server.listen}});
-    }
+    warn_of_addresses();
     apply_settings();
     follow_app_metrics();
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
@@ -399,11 +417,25 @@ class Agent {
     log_remarks();
   }
 
+  /// What was bound at the start, as the configuration of then had it.
+  struct Addresses {
+    std::string listen;
+    std::string front;
+    std::string upstream;
+  };
+
+  struct Machine {
+    TimePoint at;
+    std::vector<Measurement> measurements;
+  };
+
   const ConfigSource source_;
   Config config_;
+  const Addresses running_;
   Log log_;
   AppMetrics app_metrics_{log_};
   std::atomic<std::shared_ptr<const std::set<Exporter>>> compat_;
+  std::atomic<std::shared_ptr<const Machine>> machine_;
   const std::unique_ptr<HttpServer> server_;
   StatusBoard board_;
   Keeper keeper_;
@@ -433,16 +465,16 @@ int serve(const Arguments& arguments) {
   Fd link(arguments.link.value_or(-1));
   Fd page(link ? front::inherited_page() : Fd());
   Fd listener(link ? child::inherited_descriptor(child::agent_listener_fd) : Fd());
-  auto kept = link ? child::inherited_config() : std::nullopt;
+  const auto kept = link ? child::inherited_config() : std::nullopt;
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
   auto config = load_config(source);
   ConfigMistakes mistakes;
-  if (!config && kept) {
+  if (auto origin = config || !kept ? std::nullopt : config::origin_from(*kept)) {
     // The agent before us would have gone on: an edit must not end it only because it died since.
     mistakes = config.error();
-    config = load_config(source, *std::move(kept));
+    config = load_config(source, *std::move(origin));
   }
   if (!config) return report_mistakes(config.error());
   ServerLimits limits;
@@ -457,7 +489,7 @@ int serve(const Arguments& arguments) {
     if (!taken) return complain(taken.error().message, exit_failure);
     door = std::move(taken).value();
     child::hand_listener_over(link.get(), server.value()->listener());
-    keep_text(link.get(), config.value());
+    keep_origin(link.get(), config.value());
     child::tell_ready(link.get(), settings.value());
   }
 

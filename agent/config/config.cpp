@@ -10,6 +10,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
+using Files = std::map<std::string, std::string>;
+
+/// The files of one configuration while it is loaded.
+struct FileMemory {
+  bool loading = true;
+  Files kept;  // by the agent before us
+  Files read;
+};
+
+config::FileReader remembering(const std::shared_ptr<FileMemory>& memory) {
+  return [memory](const std::string& path) {
+    auto content = config::read_text_file(path);
+    if (!memory->loading) return content;
+    const auto kept = memory->kept.find(path);
+    if (!content && kept != memory->kept.end()) content = kept->second;
+    if (content) memory->read[path] = content.value();
+    return content;
+  };
+}
+
 config::LoadInput empty_input(const ConfigSource& source) {
   config::LoadInput input;
   input.environment = source.environment;
@@ -30,11 +50,16 @@ Result<config::LoadInput, ConfigMistakes> input_from(const ConfigSource& source)
   return input;
 }
 
-Result<Config, ConfigMistakes> config_of(const config::LoadInput& input) {
+Result<Config, ConfigMistakes> config_of(config::LoadInput input, Files kept) {
+  const auto memory = std::make_shared<FileMemory>();
+  memory->kept = std::move(kept);
+  input.read_file = remembering(memory);
   auto loaded = config::load(input);
+  memory->loading = false;
+  memory->kept.clear();
   if (!loaded) return loaded.error();
   Config config = std::move(std::move(loaded).value().config);
-  config.text = input.text;
+  if (input.text) config.origin = ConfigOrigin{*std::move(input.text), std::move(memory->read)};
   return config;
 }
 
@@ -59,15 +84,15 @@ std::optional<fs::path> find_config(const ConfigSource& source) {
 }
 
 Result<Config, ConfigMistakes> load_config(const ConfigSource& source) {
-  const auto input = input_from(source);
+  auto input = input_from(source);
   if (!input) return input.error();
-  return config_of(input.value());
+  return config_of(std::move(input).value(), {});
 }
 
-Result<Config, ConfigMistakes> load_config(const ConfigSource& source, std::string text) {
+Result<Config, ConfigMistakes> load_config(const ConfigSource& source, ConfigOrigin origin) {
   auto input = empty_input(source);
-  input.text = std::move(text);
-  return config_of(input);
+  input.text = std::move(origin.text);
+  return config_of(std::move(input), std::move(origin.files));
 }
 
 Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -56,11 +57,18 @@ struct ConfiguredCheck {
   std::function<void(Instant now)> signal;
 };
 
+/// What a configuration was read from, to make it again when that has gone bad. Holds secrets.
+struct ConfigOrigin {
+  std::string text;
+  /// Each `{ file = "/path" }` as it was when the configuration was loaded, by path.
+  std::map<std::string, std::string> files;
+};
+
 struct Config {
   /// "vitals.toml", or "environment".
   std::string source;
-  /// The file as it was read, to go by when it has gone bad; nothing: made from the environment.
-  std::optional<std::string> text;
+  /// Nothing: made from the environment.
+  std::optional<ConfigOrigin> origin;
   ServerConfig server;
   /// The token and the secrets of all checks, each of which scrubs with these as well.
   std::shared_ptr<SecretSet> secrets;
@@ -101,9 +109,11 @@ struct ConfigMistakes {
 
 /// Reads, checks and builds everything, or says all that is wrong. Blocking disk I/O.
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source);
-/// The same with `text` in the place of what the file holds now.
+/// The same with the text of `origin` in the place of what the file holds now, and with its files
+/// in the place of those that can't be read now. They stand in for loading alone: whoever reads one
+/// later reads what is there.
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source,
-                                                         std::string text);
+                                                         ConfigOrigin origin);
 
 /// [app] user and no more, for a one-off command: mistakes elsewhere must not stop a release.
 [[nodiscard]] Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source);

@@ -163,6 +163,37 @@ TEST_SUITE("front door e2e") {
     CHECK(fronted.agent().process().wait(20s).has_value());
   }
 
+  TEST_CASE("run: a reload that asks for another front door is told so, one back to ours is not") {
+    Fronted fronted;
+    Agent& agent = fronted.agent();
+    CHECK(eventually([&] { return fronted.health() == 200; }));
+    const std::string ours = slurp(agent.config_file());
+    std::string other = ours;
+    const std::string port = ":" + std::to_string(fronted.port());
+    other.replace(other.find(port), port.size(), ":" + std::to_string(free_port()));
+    const auto count = [&](const std::string& text) {
+      const std::string output = agent.process().output();
+      std::size_t found = 0;
+      for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1)) {
+        ++found;
+      }
+      return found;
+    };
+    const pid_t running = fronted.pid_of(agent_words);
+    const auto reload = [&](const std::string& config, std::size_t reloads) {
+      agent.directory().write("vitals.toml", config);
+      // The agent alone: Node would end by HUP.
+      kill(running, SIGHUP);
+      CHECK(eventually([&] { return count("config reloaded") == reloads; }));
+    };
+    reload(other, 1);
+    CHECK(count("a new front door needs a restart") == 1);
+    reload(ours, 2);
+    CHECK(count("a new front door needs a restart") == 1);
+    CHECK(count("a new listen address") == 0);
+    CHECK(fronted.health() == 200);
+  }
+
   TEST_CASE("serve: a front door without a parent of the app is not passed over in silence") {
     Agent agent("[app]\nfront = \"127.0.0.1:1\"\nupstream = \"127.0.0.1:2\"\n");
     CHECK(eventually([&] {

@@ -88,6 +88,40 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
   CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
 }
 
+TEST_CASE("run: an agent that dies while files of its secrets are gone comes back without them") {
+  const auto port = free_port();
+  const TempDir secrets;
+  const std::string url = "http://127.0.0.1:" + std::to_string(port) + "/";
+  const auto in_file = [&](const std::string& name, const std::string& content) {
+    return "{ file = \"" + secrets.write(name, content).string() + "\" }";
+  };
+  Agent agent("[checks.app]\nkind = \"http\"\ninterval = \"2s\"\nurl = " + in_file("url", url) +
+                  "\nca_file = \"" + secrets.write("ca.pem", "no CA").string() + "\"\n",
+              {.server_lines = "token = " + in_file("token", "token-of-the-test") + "\n",
+               .command = web_app(port)});
+  REQUIRE(eventually([&] { return agent.status_of("app") == "pass"; }));
+  const int app = pid_of_web_app(port);
+  for (const char* name : {"url", "token", "ca.pem"}) {
+    std::filesystem::remove(secrets.path() / name);
+  }
+  // Twice: what is in force is what the next one gets, too.
+  for (int i = 0; i < 2; ++i) {
+    CAPTURE(i);
+    const int victim = agent_of(agent.process().pid());
+    kill(victim, SIGKILL);
+    // What is gone is not asked with: only loading goes by what it was.
+    REQUIRE(eventually([&] {
+      const int next = agent_of(agent.process().pid());
+      return next != 0 && next != victim && agent.status_of("app") == "unknown";
+    }));
+    CHECK(eventually([&] { return agent.metric("vitals_config_last_reload_successful") == 0; }));
+  }
+  CHECK(agent.process().output().find("cannot read") != std::string::npos);
+  secrets.write("url", url);
+  CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
+  CHECK(pid_of_web_app(port) == app);
+}
+
 TEST_CASE("run: an agent that comes back in the midst of a shared outage is ready again") {
   const auto port = free_port();
   std::optional<DeafListener> shared(std::in_place);

@@ -93,6 +93,46 @@ TEST_CASE("reload: a failing critical check that is edited stays 503 until it pa
   agent.until_health(200);
 }
 
+TEST_CASE("reload: another listen address is told to need a restart, the one we have is not") {
+  Agent agent("");
+  const auto count = [&](const std::string& text) {
+    const std::string output = agent.process().output();
+    std::size_t found = 0;
+    for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  agent.directory().write("vitals.toml",
+                          "[server]\nlisten = \"127.0.0.1:" + std::to_string(free_port()) + "\"\n");
+  agent.process().signal(SIGHUP);
+  REQUIRE(eventually([&] { return count("config reloaded") == 1; }));
+  CHECK(count("a new listen address needs a restart") == 1);
+  agent.reload("");
+  REQUIRE(eventually([&] { return count("config reloaded") == 2; }));
+  CHECK(count("a new listen address needs a restart") == 1);
+}
+
+TEST_CASE("metrics: memory and pressure of the Machine are there without any check, and once") {
+  Agent agent("");
+  const auto count = [&](const std::string& series) {
+    const std::string page = "\n" + agent.get("/metrics").body;
+    std::size_t found = 0;
+    for (auto at = page.find("\n" + series); at != std::string::npos; ++found) {
+      at = page.find("\n" + series, at + 1);
+    }
+    return found;
+  };
+  CHECK(agent.metric("vitals_memory_available_bytes") > 1024 * 1024);
+  const bool psi = std::filesystem::exists("/proc/pressure/memory");
+  const auto stalls = count("vitals_pressure_stalled_seconds_total{resource=\"memory\"");
+  CHECK((stalls > 0) == psi);
+  agent.reload("[checks.memory]\nkind = \"memory\"\n");
+  REQUIRE(eventually([&] { return !agent.field_of("memory", "observedValue").empty(); }));
+  CHECK(count("vitals_memory_available_bytes ") == 1);
+  CHECK(count("vitals_pressure_stalled_seconds_total{resource=\"memory\"") == stalls);
+}
+
 TEST_CASE("suspend: an agent that was stopped for long answers with its last status, never stale") {
   ScriptedServer app(answering(http_answer("200 OK", "ok")));
   Agent agent(std::string(quick) + check("app", "http", app.url("/")));

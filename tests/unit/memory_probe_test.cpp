@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "probes/memory_usage.hpp"
+#include "probes/machine_memory.hpp"
 #include "tests/support/check_fixture.hpp"
 #include "tests/support/process.hpp"
 

@@ -116,15 +116,16 @@ TEST_CASE("config: the text that was in force takes the place of a file that wen
   const auto file = dir.write("vitals.toml", good);
   const auto before = load_config(source_with({}, file));
   REQUIRE(before.ok());
-  REQUIRE(before.value().text == good);
+  REQUIRE(before.value().origin);
+  CHECK(before.value().origin->text == good);
   dir.write("vitals.toml", "[checks.app\n");
   REQUIRE_FALSE(load_config(source_with({}, file)).ok());
-  const auto after = load_config(source_with({}, file), *before.value().text);
+  const auto after = load_config(source_with({}, file), *before.value().origin);
   REQUIRE(after.ok());
   CHECK(after.value().source == before.value().source);
   CHECK(after.value().checks.at(0).spec->fingerprint ==
         before.value().checks.at(0).spec->fingerprint);
-  CHECK_FALSE(load_config(source_with({}, std::nullopt)).value().text.has_value());
+  CHECK_FALSE(load_config(source_with({}, std::nullopt)).value().origin.has_value());
 }
 
 TEST_CASE("config: no password rewrites a target, its own or another's, nor a printed choice") {

@@ -1,5 +1,5 @@
 // Reads meminfo, the memory controllers of both cgroup versions, and PSI.
-#include "probes/memory_usage.hpp"
+#include "probes/machine_memory.hpp"
 
 #include <algorithm>
 #include <array>
