@@ -84,21 +84,6 @@ std::string milliseconds_text(Elapsed time) {
   return text.data();
 }
 
-std::string_view glyph_of(Status status) {
-  switch (status) {
-    case Status::fail:
-      return "✗";
-    case Status::warn:
-      return "!";
-    case Status::unknown:
-      return "?";
-    case Status::pass:
-      return "✓";
-  }
-  VITALS_ASSERT(false);
-  return {};
-}
-
 /// What a person says of the whole.
 std::string_view headline_of(View view, Status status, const Judgement& judgement) {
   switch (view) {

@@ -204,6 +204,21 @@ std::string lasted(Instant since, Instant now) {
       std::chrono::duration_cast<std::chrono::seconds>(now.mono - since.mono).count());
 }
 
+std::string_view glyph_of(Status status) {
+  switch (status) {
+    case Status::fail:
+      return "✗";
+    case Status::warn:
+      return "!";
+    case Status::unknown:
+      return "?";
+    case Status::pass:
+      return "✓";
+  }
+  VITALS_ASSERT(false);
+  return {};
+}
+
 std::string iso_time(WallTime time) {
   using namespace std::chrono;
   const auto whole = floor<seconds>(time);

@@ -41,6 +41,9 @@ struct CheckView {
 /// "28s" from then to now.
 [[nodiscard]] std::string lasted(Instant since, Instant now);
 
+/// ✗ ! ? ✓
+[[nodiscard]] std::string_view glyph_of(Status status);
+
 /// "2026-11-21T00:20:01Z"
 [[nodiscard]] std::string iso_time(WallTime time);
 /// "00:19:33Z", with the date when that is another day than today (UTC).

@@ -198,18 +198,7 @@ std::string streak(const CheckView& check, Instant now) {
 
 std::string_view symbol(const CheckView& check) {
   if (check.judgement.muted || !check.judgement.suppressed_by.empty()) return "-";
-  switch (check.judgement.status) {
-    case Status::fail:
-      return "✗";
-    case Status::warn:
-      return "!";
-    case Status::unknown:
-      return "?";
-    case Status::pass:
-      return "✓";
-  }
-  VITALS_ASSERT(false);
-  return {};
+  return glyph_of(check.judgement.status);
 }
 
 /// "muted until 01:20:00Z; ", "suppressed by db; ", "paused; " before what the check itself has to

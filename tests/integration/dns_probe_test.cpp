@@ -1,6 +1,5 @@
 // Kind dns against name servers that answer, refuse, stay silent, truncate, lie and babble.
 #include <doctest/doctest.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -253,12 +252,7 @@ TEST_SUITE("dns") {
   TEST_CASE("dns: an interrupt ends it within 100 ms") {
     const NameServer server(always({.kind = Kind::silence}));
     const auto check = check_of(server);
-    const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const test::Stopwatch watch;
-    const auto result =
-        check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(watch.took().own() < test::at_most(Duration(100)));
-    CHECK(result.outcome == Outcome::fail);
+    test::check_ends_at_interrupt(check);
   }
 
   TEST_CASE("dns: it is shared and degraded, and its target is the server") {

@@ -1,6 +1,5 @@
 // Kind tcp against listeners that answer, stay silent, drip, close, reset, and speak TLS.
 #include <doctest/doctest.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <stdexcept>
@@ -196,12 +195,7 @@ TEST_SUITE("tcp") {
   TEST_CASE("tcp: an interrupt ends it within 100 ms") {
     const test::DeafListener listener;
     const auto check = check_of(listener.port(), "expect = \"ready\"");
-    const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const test::Stopwatch watch;
-    const auto result =
-        check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(watch.took().own() < test::at_most(Duration(100)));
-    CHECK(result.outcome == Outcome::fail);
+    test::check_ends_at_interrupt(check);
   }
 
   TEST_CASE("tcp: TLS is spoken, judged and measured") {

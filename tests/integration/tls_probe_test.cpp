@@ -1,6 +1,5 @@
 // Kind tls against servers with good, ending, expired and foreign certificates, and none at all.
 #include <doctest/doctest.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <memory>
@@ -203,12 +202,7 @@ TEST_SUITE("tls kind") {
   TEST_CASE("tls: an interrupt ends it within 100 ms") {
     const test::DeafListener deaf;
     const auto check = check_of(deaf.port(), trust());
-    const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const test::Stopwatch watch;
-    const auto result =
-        check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(watch.took().own() < test::at_most(Duration(100)));
-    CHECK(result.outcome == Outcome::fail);
+    test::check_ends_at_interrupt(check);
   }
 
   TEST_CASE("tls: 200 rounds of every outcome leave no descriptor behind") {

@@ -1,6 +1,5 @@
 // Kind websocket against servers that upgrade, hang, refuse, break the rules and speak TLS.
 #include <doctest/doctest.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -529,12 +528,7 @@ TEST_SUITE("websocket") {
     const ScriptedServer server(
         upgraded([](WebsocketPeer&, ScriptedConnection& connection) { connection.hang(); }));
     const auto check = check_of(url_of(server));
-    const Fd interrupt(eventfd(1, EFD_CLOEXEC));
-    const test::Stopwatch watch;
-    const auto result =
-        check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
-    CHECK(watch.took().own() < test::at_most(Duration(100)));
-    CHECK(result.outcome == Outcome::fail);
+    test::check_ends_at_interrupt(check);
   }
 
   TEST_CASE("websocket: bad settings are complaints with a way out") {

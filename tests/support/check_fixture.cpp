@@ -1,10 +1,16 @@
 // Makes one check of a few lines of TOML and asks it once.
 #include "tests/support/check_fixture.hpp"
 
+#include <doctest/doctest.h>
+#include <sys/eventfd.h>
+
 #include <stdexcept>
+
+#include <vitals/fd.hpp>
 
 #include "agent/config/loader.hpp"
 #include "probes/registry.hpp"
+#include "tests/support/timing.hpp"
 
 namespace vitals::test {
 
@@ -32,6 +38,15 @@ ConfiguredCheck make_check(const std::string& body,
 ProbeResult ask(const ConfiguredCheck& check, Duration timeout, bool drop_connections) {
   Attempt attempt{.deadline = Deadline::after(timeout), .drop_connections = drop_connections};
   return check.probe->run(attempt);
+}
+
+void check_ends_at_interrupt(const ConfiguredCheck& check) {
+  const Fd interrupt(eventfd(1, EFD_CLOEXEC));
+  const Stopwatch watch;
+  const auto result =
+      check.probe->run({.deadline = Deadline::after(Duration(5'000), interrupt.get())});
+  CHECK(watch.took().own() < at_most(Duration(100)));
+  CHECK(result.outcome == Outcome::fail);
 }
 
 std::optional<double> measured(const ProbeResult& result, std::string_view metric,

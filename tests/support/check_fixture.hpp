@@ -19,6 +19,10 @@ ConfiguredCheck make_check(const std::string& body,
 ProbeResult ask(const ConfiguredCheck& check, Duration timeout = Duration(2'000),
                 bool drop_connections = false);
 
+/// One attempt that is interrupted from the start: it is over within 100 ms, long before its
+/// deadline.
+void check_ends_at_interrupt(const ConfiguredCheck& check);
+
 /// The measurement of that name (without "vitals_") and, when given, those label values.
 std::optional<double> measured(const ProbeResult& result, std::string_view metric,
                                const std::vector<std::string>& labels = {});
