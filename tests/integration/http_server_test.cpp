@@ -354,6 +354,16 @@ TEST_CASE("server: a head that drips is closed at its time, a silent connection 
   CHECK(seconds_since(start) < test::at_most(2));
 }
 
+TEST_CASE("server: the limits in force are those of the README") {
+  const ServerLimits limits;
+  CHECK(limits.request_line_max == 4'096);
+  CHECK(limits.head_max == 8'192);
+  CHECK(limits.body_max == 1'024);
+  CHECK(limits.connections_max == 4'096);
+  CHECK(limits.head_timeout == std::chrono::seconds(2));
+  CHECK(limits.silent_timeout == std::chrono::seconds(60));
+}
+
 TEST_CASE("server: keep-alive waits for the next request as long as for the first") {
   ServerLimits limits;
   limits.silent_timeout = Duration(300);
