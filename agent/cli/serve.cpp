@@ -316,6 +316,7 @@ class Agent {
                        .app = &app};
     if (herald_) input.front = herald_->counts();
     input.holds = holds_.active(now.mono);
+    input.autostop_refused = autostop_.refusals();
     return render_metrics(input, openmetrics);
   }
 

@@ -133,6 +133,7 @@ void Autostop::call_api(Watch& watch, const AutostopConfig& rules) {
   const TimePoint now = Clock::now();
   const bool slept = parts_.snapshot()->resumes != resumes;
   if (refusal && !slept) {
+    ++refusals_;
     const Duration pause = watch.refused(now, refusal->message);
     parts_.log.line(LogLevel::warn, "refused to " + verb + ": the Machine stays awake",
                     {{"detail", refusal->message}, {"again_in", config::format_duration(pause)}});

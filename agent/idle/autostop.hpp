@@ -1,7 +1,9 @@
 // Watches the Machine, says why it is not idle, and lets it end when it is (contract §10).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,6 +60,8 @@ class Autostop {
   /// From now on; starts or ends the thread. `started`: the agent's start. Called by main alone.
   [[nodiscard]] std::optional<Error> configure(const AutostopConfig& rules, TimePoint started);
   void stop();
+  /// How often the Machines API did not do what it was asked for. Any thread.
+  [[nodiscard]] std::uint64_t refusals() const { return refusals_; }
 
  private:
   void run(Watch watch);
@@ -69,6 +73,7 @@ class Autostop {
   void publish(const Idleness& idleness, std::vector<std::string> holds);
 
   AutostopParts parts_;
+  std::atomic<std::uint64_t> refusals_{0};
   Fd interrupt_;
   Thread thread_;
 

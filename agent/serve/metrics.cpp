@@ -143,6 +143,9 @@ void add_idleness(Exposition& page, const MetricsInput& input) {
               to_seconds(std::max(quiet, Elapsed::zero())));
     add_gauge(page, "vitals_autostop_safe", "1 when nothing speaks against stopping this Machine.",
               idle->safe ? 1 : 0);
+    add_counter(page, "vitals_autostop_refused_total",
+                "Times the Machines API did not suspend or stop this Machine when asked.",
+                static_cast<double>(input.autostop_refused));
   }
   Family family(page, FamilyType::gauge, "vitals_busy", "Work that somebody said is going on.");
   for (const std::string& name : input.holds) family.add({{"name", name}}, 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <set>
 #include <span>
 #include <string>
@@ -58,6 +59,8 @@ struct MetricsInput {
   std::optional<front::Counts> front{};
   /// What work is going on, by name (PUT /busy/NAME).
   std::vector<std::string> holds{};
+  /// Autostop::refusals(); shown with [autostop].
+  std::uint64_t autostop_refused = 0;
   const AppMetricsView* app = nullptr;  // none: no [app] metrics
 };
 

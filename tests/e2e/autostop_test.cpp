@@ -245,6 +245,7 @@ TEST_SUITE("autostop") {
     CHECK(has(agent.process().output(), "again_in=30s"));
     CHECK(agent.process().running());
     CHECK(agent.metric("vitals_autostop_safe") == 1);
+    CHECK(agent.metric("vitals_autostop_refused_total") == 1);
     REQUIRE(eventually([&] { return api.requests().size() >= 2; }, 90s));
     for (const std::string& request : api.requests()) {
       CHECK(request.starts_with("POST /v1/apps/my-app/machines/e784079b449483/suspend HTTP/1.1"));
@@ -252,6 +253,7 @@ TEST_SUITE("autostop") {
     // Accepted: if it has slept meanwhile, idle_after counts anew.
     CHECK(eventually([&] { return has(agent.process().output(), "counting anew"); }));
     CHECK(agent.process().running());
+    CHECK(agent.metric("vitals_autostop_refused_total") == 1);
   }
 
   TEST_CASE(

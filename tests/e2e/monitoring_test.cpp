@@ -121,7 +121,10 @@ class Machine {
         }),
         agent_(config(), {.command = {"sleep", "600"}}),
         prometheus_(agent_.port(),
-                    {.labels = "app: shop, region: sin", .rules = shipped("vitals.rules.yml")}) {}
+                    {.labels = "app: shop, region: sin", .rules = shipped("vitals.rules.yml")}) {
+    // A panel and a rule are about holds.
+    CHECK(http(agent_.port(), "/busy/import?ttl=1h", {}, "PUT").status == 204);
+  }
 
   PostgresServer& postgres() { return postgres_; }
   Agent& agent() { return agent_; }
@@ -151,7 +154,7 @@ class Machine {
            std::to_string(secure_.port()) + "\"\nca_file = \"" + authority_.ca_file().string() +
            "\"\n[checks.db]\nkind = \"postgres\"\ntimeout = \"2s\"\ninterval = \"3s\"\nurl = \"" +
            postgres_.url() + "\"\n[checks.cache]\nkind = \"redis\"\nurl = \"" + redis_.url() +
-           "\"\ninterval = \"500ms\"\n";
+           "\"\ninterval = \"500ms\"\n[autostop]\nport = 0\n";
   }
 
   Authority authority_;

@@ -98,6 +98,7 @@ TEST_SUITE("metrics") {
     const auto healthy = read_page(metrics_page(healthy_snapshot(), present, false), false);
     CHECK_FALSE(has_series(healthy, "vitals_idle_seconds", {}));
     CHECK_FALSE(has_series(healthy, "vitals_autostop_safe", {}));
+    CHECK_FALSE(has_series(healthy, "vitals_autostop_refused_total", {}));
     CHECK_FALSE(has_series(healthy, "vitals_check_paused", {{"check", "db"}}));
 
     Snapshot snapshot = healthy_snapshot();
@@ -114,6 +115,7 @@ TEST_SUITE("metrics") {
                     openmetrics);
       CHECK(value_of(page, "vitals_idle_seconds") == 12.5);
       CHECK(value_of(page, "vitals_autostop_safe") == 1);
+      CHECK(value_of(page, "vitals_autostop_refused_total") == 0);
       CHECK(value_of(page, "vitals_busy", {{"name", "backup"}}) == 1);
       CHECK(value_of(page, "vitals_busy", {{"name", "import"}}) == 1);
       CHECK(value_of(page, "vitals_check_paused", {{"check", spec->name}}) == 1);
