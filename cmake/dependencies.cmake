@@ -26,12 +26,20 @@ execute_process(COMMAND "${CMAKE_OBJCOPY}" --redefine-sym getenv=vitals_libpq_ge
   --redefine-sym SSL_free=vitals_libpq_ssl_free
   "${prefix}/lib/libpq.a" "${libpq}" COMMAND_ERROR_IS_FATAL ANY)
 
+# libcurl makes a context and reads the session again for each connection: these three calls come to
+# functions of ours (probes/http_reuse.cpp).
+set(libcurl "${CMAKE_BINARY_DIR}/libcurl_of_vitals.a")
+execute_process(COMMAND "${CMAKE_OBJCOPY}" --redefine-sym SSL_CTX_new=vitals_curl_context_new
+  --redefine-sym i2d_SSL_SESSION=vitals_curl_session_to_bytes
+  --redefine-sym d2i_SSL_SESSION=vitals_curl_session_of_bytes
+  "${prefix}/lib/libcurl.a" "${libcurl}" COMMAND_ERROR_IS_FATAL ANY)
+
 find_package(Threads REQUIRED)
 add_library(vitals_dependencies INTERFACE)
 target_include_directories(vitals_dependencies SYSTEM INTERFACE "${prefix}/include")
 target_compile_definitions(vitals_dependencies INTERFACE FMT_HEADER_ONLY SPDLOG_FMT_EXTERNAL
   PCRE2_CODE_UNIT_WIDTH=8)
-target_link_libraries(vitals_dependencies INTERFACE "${prefix}/lib/libcurl.a" "${libpq}")
+target_link_libraries(vitals_dependencies INTERFACE "${libcurl}" "${libpq}")
 foreach(library pgcommon_shlib pgport_shlib hiredis_ssl hiredis ssl crypto cares
                 prometheus-cpp-core pcre2-8)
   target_link_libraries(vitals_dependencies INTERFACE "${prefix}/lib/lib${library}.a")

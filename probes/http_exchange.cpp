@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "probes/http_reuse.hpp"
 #include "probes/http_rules.hpp"
 #include "probes/libraries.hpp"
 
@@ -93,6 +94,7 @@ unsigned long openssl_error_in(std::string_view text) {
 }  // namespace
 
 struct HttpExchange::Impl {
+  TlsReuse reuse;  // before the handles: they end their connections when they go
   Easy easy{curl_easy_init()};
   Multi multi;
   std::array<char, CURL_ERROR_SIZE> error_text{};
@@ -253,7 +255,10 @@ void HttpExchange::Impl::prepare_headers() {
 
 std::optional<net::Failure> HttpExchange::Impl::prepare() {
   // Sessions live in the multi handle: a new one has none, and is refilled by this handshake.
-  if (!multi || request->full_handshake) multi.reset(curl_multi_init());
+  if (!multi || request->full_handshake) {
+    multi.reset(curl_multi_init());
+    reuse.forget();
+  }
   VITALS_ASSERT(multi != nullptr);
   error_text[0] = '\0';
   head_bytes = 0;
@@ -547,6 +552,8 @@ ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
     impl.connection.reset();
     return answer;
   }
+  // The private key of a context is not forgotten by setting another.
+  const TlsReuse::Use use(impl.reuse, request.tls.client_cert.empty());
   const auto start = Clock::now();
   const CURLMcode added = curl_multi_add_handle(impl.multi.get(), impl.easy.get());
   VITALS_ASSERT(added == CURLM_OK);
