@@ -75,19 +75,21 @@ constexpr std::array<Route, 4> named_routes{{
 constexpr std::string_view not_found_sentence =
     "there is nothing here; try /health, /health/ready, /health/live, /health/startup, "
     "/health/check/NAME, /history, /metrics or / for the status page";
-/// Advice that could help: no token shows what is hidden from everyone.
-constexpr std::string_view hidden_sentence(Details details) {
-  switch (details) {
-    case Details::never:
-      return "details are hidden from everyone ([server] details = \"never\"); \"private\" shows "
-             "them "
-             "inside the private network, \"token\" to whoever has the token";
-    case Details::private_:
-    case Details::token:
-    case Details::always:
-      break;
+/// With advice that could help.
+constexpr std::string_view hidden_sentence(Details details, bool token_is_set) {
+  if (details == Details::never) {
+    return "details are hidden from everyone ([server] details = \"never\"); \"private\" shows "
+           "them "
+           "inside the private network, \"token\" to whoever has the token";
   }
-  return "details are hidden from this request; show the bearer token ([server] token)";
+  if (token_is_set) {
+    return "details are hidden from this request; show the bearer token ([server] token)";
+  }
+  if (details == Details::token) {
+    return "details are hidden from everyone: [server] details is \"token\", and no token is set";
+  }
+  return "details are hidden from requests that came through a proxy; ask inside the private "
+         "network, or set [server] token and show it";
 }
 constexpr std::string_view forbidden_sentence =
     "control needs the bearer token ([server] token), or a request from this machine that came "
@@ -393,7 +395,10 @@ HttpReply Endpoints::Impl::answer_history(const HttpRequest& request) {
   const auto details = allowed(request, *current, [&](const Caller& caller) {
     return may_see_details(current->details, caller);
   });
-  if (!details.value_or(false)) return refusal(request, 403, hidden_sentence(current->details));
+  if (!details.value_or(false)) {
+    const bool token_is_set = current->token.is_set(sources.now().mono);
+    return refusal(request, 403, hidden_sentence(current->details, token_is_set));
+  }
   const auto snapshot = sources.snapshot();
   const auto now = sources.now();
   const auto judged = documents.judge_at(snapshot, now);

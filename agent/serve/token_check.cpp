@@ -25,4 +25,9 @@ std::optional<bool> TokenCheck::matches(std::string_view authorization, TimePoin
   return bearer_matches(authorization, token);
 }
 
+bool TokenCheck::is_set(TimePoint now) {
+  static_cast<void>(matches({}, now, true));
+  return !known(now).value_or("").empty();
+}
+
 }  // namespace vitals

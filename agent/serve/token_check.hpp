@@ -23,6 +23,8 @@ class TokenCheck {
   /// disk I/O) is false. A token that can't be read is nobody's.
   [[nodiscard]] std::optional<bool> matches(std::string_view authorization, TimePoint now,
                                             bool may_read);
+  /// Is there a token that could be shown? Blocking disk I/O.
+  [[nodiscard]] bool is_set(TimePoint now);
 
  private:
   [[nodiscard]] std::optional<std::string> known(TimePoint now);

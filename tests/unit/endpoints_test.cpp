@@ -341,6 +341,16 @@ TEST_CASE("endpoints: where no token would help, none is advised") {
   CHECK(hidden.status == 403);
   CHECK(hidden.body.find("from everyone") != std::string::npos);
   CHECK(hidden.body.find("bearer") == std::string::npos);
+  // There is none that anybody could show.
+  fixture.details(Details::token);
+  CHECK(fixture.send("GET", "/history").body.find("no token is set") != std::string::npos);
+  fixture.details(Details::private_);
+  const auto proxied = fixture.send("GET", "/history", false, true);
+  CHECK(proxied.status == 403);
+  CHECK(proxied.body.find("through a proxy") != std::string::npos);
+  CHECK(proxied.body.find("bearer") == std::string::npos);
+  fixture.details(Details::token, "secret");
+  CHECK(fixture.send("GET", "/history").body.find("show the bearer token") != std::string::npos);
 }
 
 TEST_CASE("endpoints: a mute takes 1 h, or a ttl of at most 24 h, and ends when asked") {
