@@ -11,6 +11,7 @@
 #include "agent/fleet/ask_peers.hpp"
 #include "agent/fleet/peer_answer.hpp"
 #include "agent/fleet/sample.hpp"
+#include "agent/random_seed.hpp"
 #include "agent/verdict/health_state.hpp"
 
 namespace vitals::fleet {
@@ -59,7 +60,7 @@ Fleet::Fleet(StatusBoard& board, LookUp look_up)
     : board_(board),
       look_up_(std::move(look_up)),
       interrupt_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      random_(std::random_device{}()) {}
+      random_(random_seed()) {}
 
 Fleet::~Fleet() { stop(); }
 

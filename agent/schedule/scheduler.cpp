@@ -11,6 +11,7 @@
 
 #include <vitals/fd.hpp>
 
+#include "agent/random_seed.hpp"
 #include "agent/schedule/attempt.hpp"
 #include "agent/schedule/thread.hpp"
 
@@ -36,7 +37,7 @@ class Scheduler::Runner {
         probe_(std::move(check.probe)),
         secrets_(std::move(check.secrets)),
         signal_(std::move(check.signal)),
-        random_(std::random_device{}()),
+        random_(random_seed()),
         asleep_(keeper_.asleep()),
         next_(Clock::now() + first_delay(spread)) {}
 

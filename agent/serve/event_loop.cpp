@@ -99,8 +99,10 @@ void EventLoop::request_stop(Duration limit) {
 }
 
 void EventLoop::run() {
-  while (!stopped()) turn();
+  while (!stopped()) turn(next_wait_ms());
 }
+
+void EventLoop::serve_waiting() { turn(0); }
 
 bool EventLoop::stopped() const {
   if (!stop_at_) return false;
@@ -110,10 +112,10 @@ bool EventLoop::stopped() const {
   return all_left || now_ >= *stop_at_;
 }
 
-void EventLoop::turn() {
+void EventLoop::turn(int wait_ms) {
   std::array<epoll_event, events_per_turn> events;  // filled by the kernel
   const int count =
-      epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), next_wait_ms());
+      epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms);
   now_ = Clock::now();
   const auto before = count_;
   bool clients = false;

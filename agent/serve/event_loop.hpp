@@ -52,15 +52,17 @@ class EventLoop {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
+  /// Serves those who are there, waits for nobody. On the thread of run(), before it.
+  void serve_waiting();
   /// Serves until request_stop(), then until running answers have left or `limit` is over.
   void run();
-  /// Before run(). The error says that the system gives no more threads.
+  /// Once, also while run() serves. The error says that the system gives no more threads.
   [[nodiscard]] std::optional<Error> start_worker();
   void request_stop(Duration limit);
 
  private:
   // Waiting (event_loop.cpp).
-  void turn();
+  void turn(int wait_ms);
   [[nodiscard]] int next_wait_ms() const;
   void expire();
   void expire_phase(Phase phase);

@@ -1,6 +1,7 @@
 // The listener from outside: binds, runs the loop on its thread, stops it.
 #include "agent/serve/http_server.hpp"
 
+#include <atomic>
 #include <optional>
 
 #include "agent/schedule/thread.hpp"
@@ -17,6 +18,7 @@ struct HttpServer::Impl {
   Handler handler;
   std::optional<http::EventLoop> loop;
   Thread thread;
+  std::atomic<bool> serving = false;
 };
 
 Result<std::unique_ptr<HttpServer>> HttpServer::listen(const std::string& address,
@@ -42,11 +44,19 @@ std::optional<Error> HttpServer::start(Handler handler, std::vector<std::string>
   impl_->handler = std::move(handler);
   impl_->loop.emplace(std::move(impl_->listener.fd), impl_->limits, impl_->handler,
                       std::move(slow_paths), impl_->stats);
-  if (auto error = impl_->loop->start_worker()) return error;
-  auto thread = Thread::start("http", [this] { impl_->loop->run(); });
+  // The loop first: what comes for the worker meanwhile waits in its queue.
+  auto thread = Thread::start("http", [this] {
+    impl_->loop->serve_waiting();
+    impl_->serving = true;
+    impl_->serving.notify_one();
+    impl_->loop->run();
+  });
   if (!thread) return thread.error();
+  // Who has been waiting in the kernel is answered before the caller goes on: two threads that
+  // touch their pages for the first time hold each other up.
+  impl_->serving.wait(false);
   impl_->thread = std::move(thread).value();
-  return std::nullopt;
+  return impl_->loop->start_worker();
 }
 
 void HttpServer::stop(Duration limit) {

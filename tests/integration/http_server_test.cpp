@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -748,6 +750,23 @@ TEST_CASE("server: a port in use is named, with the way out") {
             ": address already in use; another vitals or program has port " + port +
             ": stop it or set [server] listen");
   CHECK_FALSE(HttpServer::listen("127.0.0.1:" + port).ok());
+}
+
+TEST_CASE("server: whose request is there before start() has his answer when it returns") {
+  auto made = HttpServer::listen("127.0.0.1:0");
+  REQUIRE(made.ok());
+  auto& server = *made.value();
+  RawClient client(server.port());
+  client.send(get_health);
+  REQUIRE(test::eventually([&] {
+    int on_its_way = -1;
+    return ioctl(client.fd(), SIOCOUTQ, &on_its_way) == 0 && on_its_way == 0;
+  }));
+  REQUIRE_FALSE(server.start([](const HttpRequest&) { return HttpReply{}; }, {}));
+  CHECK(server.stats().requests[{"other", 200}] == 1);
+  CHECK(client.answer()->status == 200);
+  CHECK(client.ask(get_health)->status == 200);
+  server.stop(Duration(0));
 }
 
 TEST_CASE("server: clients that come before start() are answered after it") {
