@@ -1,5 +1,4 @@
 // The one main of each test program.
-#define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
 #include "tests/support/watched_run.hpp"
