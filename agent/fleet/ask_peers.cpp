@@ -3,12 +3,19 @@
 
 #include <curl/curl.h>
 
+#include <poll.h>
+
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include <vitals/assert.hpp>
 #include <vitals/text.hpp>
+
+#include "agent/verdict/last_attempt.hpp"
 
 namespace vitals::fleet {
 namespace {
@@ -27,14 +34,20 @@ std::size_t take_body(char* data, std::size_t size, std::size_t count, void* tar
   return bytes;
 }
 
+/// The value of the header, when `line` is that one.
+std::optional<std::string> value_of(std::string_view line, std::string_view name) {
+  if (line.size() <= name.size() || line[name.size()] != ':') return std::nullopt;
+  if (!same_ignoring_case(line.substr(0, name.size()), name)) return std::nullopt;
+  line.remove_prefix(name.size() + 1);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  return std::string(line.substr(0, line.find_first_of("\r\n")));
+}
+
 std::size_t take_header(char* data, std::size_t size, std::size_t count, void* target) {
-  constexpr std::string_view name = "date:";
-  std::string_view line(data, size * count);
-  if (line.size() > name.size() && same_ignoring_case(line.substr(0, name.size()), name)) {
-    line.remove_prefix(std::min(line.find_first_not_of(" \t", name.size()), line.size()));
-    line = line.substr(0, line.find_first_of("\r\n"));
-    static_cast<Reply*>(target)->date = line;
-  }
+  const std::string_view line(data, size * count);
+  auto& reply = *static_cast<Reply*>(target);
+  if (auto date = value_of(line, "Date")) reply.date = *std::move(date);
+  if (auto told = value_of(line, last_attempt_header)) reply.last_attempt = *std::move(told);
   return size * count;
 }
 
@@ -57,8 +70,15 @@ Easy question(const std::string& url, Reply& reply, const Deadline& deadline) {
   return easy;
 }
 
-void take_finished(CURLM* multi) {
+bool is_readable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return fd >= 0 && poll(&entry, 1, 0) > 0;
+}
+
+/// True when there was any.
+bool take_finished(CURLM* multi) {
   int left = 0;
+  bool any = false;
   while (const CURLMsg* const message = curl_multi_info_read(multi, &left)) {
     if (message->msg != CURLMSG_DONE || message->data.result != CURLE_OK) continue;
     Reply* reply = nullptr;
@@ -67,26 +87,47 @@ void take_finished(CURLM* multi) {
     curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
     reply->status = static_cast<int>(status);
     reply->received = Clock::now();
+    any = true;
   }
+  return any;
 }
 
-void run(CURLM* multi, const Deadline& deadline) {
+/// Waits for the network, the interrupt, the bell, or `until`. True: interrupted.
+bool wait(CURLM* multi, const Deadline& deadline, int bell, TimePoint until) {
+  std::array<curl_waitfd, 2> others{};
+  unsigned int count = 0;
+  for (const int fd : {deadline.interrupt_fd(), bell}) {
+    if (fd >= 0) others[count++] = {fd, CURL_WAIT_POLLIN, 0};
+  }
+  const auto left = std::chrono::ceil<Duration>(std::max(Elapsed::zero(), until - Clock::now()));
+  const auto most = std::min<Duration::rep>(left.count(), deadline.remaining_ms());
+  curl_multi_poll(multi, others.data(), count, static_cast<int>(most), nullptr);
+  return deadline.interrupt_fd() >= 0 && others[0].revents != 0;
+}
+
+void run(CURLM* multi, const Deadline& deadline, const AskWatch& watch,
+         const std::vector<Reply>& replies) {
   int running = 1;
+  bool first = true;
+  TimePoint until = deadline.end();
   while (running > 0 && !deadline.expired()) {
     if (curl_multi_perform(multi, &running) != CURLM_OK) return;
-    take_finished(multi);
+    const bool news = take_finished(multi);
     if (running == 0) return;
-    curl_waitfd interrupt{deadline.interrupt_fd(), CURL_WAIT_POLLIN, 0};
-    const bool watched = deadline.interrupt_fd() >= 0;
-    curl_multi_poll(multi, watched ? &interrupt : nullptr, watched ? 1 : 0, deadline.remaining_ms(),
-                    nullptr);
-    if (watched && interrupt.revents != 0) return;
+    if (watch.look && (news || first || Clock::now() >= until || is_readable(watch.bell))) {
+      first = false;
+      const auto next = watch.look(replies);
+      if (!next) return;
+      until = *next;
+    }
+    if (wait(multi, deadline, watch.bell, until)) return;
   }
 }
 
 }  // namespace
 
-std::vector<Reply> ask_peers(const std::vector<std::string>& urls, const Deadline& deadline) {
+std::vector<Reply> ask_peers(const std::vector<std::string>& urls, const Deadline& deadline,
+                             const AskWatch& watch) {
   std::vector<Reply> replies(urls.size());
   const Multi multi(curl_multi_init(), &curl_multi_cleanup);
   VITALS_ASSERT(multi != nullptr);
@@ -96,7 +137,7 @@ std::vector<Reply> ask_peers(const std::vector<std::string>& urls, const Deadlin
     questions.push_back(question(urls[i], replies[i], deadline));
     curl_multi_add_handle(multi.get(), questions.back().get());
   }
-  run(multi.get(), deadline);
+  run(multi.get(), deadline, watch, replies);
   for (const Easy& easy : questions) curl_multi_remove_handle(multi.get(), easy.get());
   return replies;
 }

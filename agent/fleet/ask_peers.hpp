@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,13 +18,23 @@ inline constexpr std::size_t answer_max = 16 * 1024;
 struct Reply {
   int status = 0;  // 0: none within the deadline, or not whole
   std::string date;
+  std::string last_attempt;  // value of last_attempt_header
   std::string body;
   TimePoint received{};
 };
 
-/// Blocks until every URL has answered, the deadline, or its interrupt; replies in the order of
-/// `urls`. Neither redirects nor proxies nor credentials.
+/// Who asks may have reasons to look up before all answers are there.
+struct AskWatch {
+  /// Readable: look. Negative: nothing.
+  int bell = -1;
+  /// Called first of all, when there are new replies, when the bell is readable (which is for it to
+  /// take back), and at the time that it asked for. Nothing: what there is is enough.
+  std::function<std::optional<TimePoint>(const std::vector<Reply>& replies)> look;
+};
+
+/// Blocks until every URL has answered, the deadline, its interrupt, or the watch has enough;
+/// replies in the order of `urls`. Neither redirects nor proxies nor credentials.
 [[nodiscard]] std::vector<Reply> ask_peers(const std::vector<std::string>& urls,
-                                           const Deadline& deadline);
+                                           const Deadline& deadline, const AskWatch& watch = {});
 
 }  // namespace vitals::fleet

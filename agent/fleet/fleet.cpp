@@ -1,14 +1,11 @@
 // The loop that asks: look-up, questions, opinions, and a word for the board.
 #include "agent/fleet/fleet.hpp"
 
-#include <sys/eventfd.h>
-
 #include <algorithm>
 #include <utility>
 
 #include <vitals/assert.hpp>
 
-#include "agent/fleet/ask_peers.hpp"
 #include "agent/fleet/peer_answer.hpp"
 #include "agent/fleet/sample.hpp"
 #include "agent/random_seed.hpp"
@@ -24,18 +21,17 @@ std::string url_of(const std::string& address, std::uint16_t port, const std::st
 }
 
 OwnFailure own_failure(const CheckState& state, const CheckJudgement& judgement, TimePoint now) {
-  OwnFailure own;
-  own.worst_case = state.spec->worst_case_detection();
   const bool by_attempts = !judgement.stale && state.failures_in_a_row > 0;
   const bool recovering = !judgement.stale && state.successes_in_a_row > 0;
   if (by_attempts || (recovering && state.streak_began.mono != TimePoint{})) {
-    own.began = state.streak_began.mono;
-    own.latest = state.streak_latest;
-    return own;
+    return failure_of(state);
   }
+  OwnFailure own;
+  own.worst_case = state.spec->worst_case_detection();
   // A stale check or a group: nothing was tried, so others must have passed for long enough that we
   // should have seen it, too.
   own.began = judgement.stale ? std::min(now, stale_from(state)) : state.changed.mono;
+  own.started = own.began;
   own.latest = now - own.worst_case;
   return own;
 }
@@ -57,10 +53,9 @@ PeerReport report_of(const PeerAnswer& answer, TimePoint asked, TimePoint receiv
 }  // namespace
 
 Fleet::Fleet(StatusBoard& board, LookUp look_up)
-    : board_(board),
-      look_up_(std::move(look_up)),
-      interrupt_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      random_(random_seed()) {}
+    : board_(board), look_up_(std::move(look_up)), random_(random_seed()) {
+  board_.follow_streaks([this] { nudge(); });
+}
 
 Fleet::~Fleet() { stop(); }
 
@@ -68,72 +63,42 @@ std::optional<Error> Fleet::configure(const FleetSettings& settings) {
   {
     const std::lock_guard lock(mutex_);
     settings_ = settings;
-    nudged_ = true;
-    if (running_ || settings.peers.empty()) {
-      wake_.notify_all();
-      return std::nullopt;
-    }
-    running_ = true;
   }
-  auto thread = Thread::start("fleet", [this] { run(); });
-  if (!thread) {
-    const std::lock_guard lock(mutex_);
-    running_ = false;
-    return thread.error();
-  }
-  thread_ = std::move(thread).value();
-  return std::nullopt;
+  board_.expect_fleet(!settings.peers.empty());
+  worker_.nudge();
+  if (settings.peers.empty()) return std::nullopt;
+  return worker_.start("fleet", [this] { run(); });
 }
 
-void Fleet::nudge() {
+void Fleet::nudge() { worker_.nudge(); }
+
+void Fleet::stop() { worker_.stop(); }
+
+FleetSettings Fleet::settings_now() {
   const std::lock_guard lock(mutex_);
-  nudged_ = true;
-  wake_.notify_all();
-}
-
-void Fleet::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!running_) return;
-    running_ = false;
-  }
-  wake_.notify_all();
-  if (interrupt_) eventfd_write(interrupt_.get(), 1);
-  thread_.join();
+  return settings_;
 }
 
 void Fleet::run() {
-  TimePoint next{};
-  std::unique_lock lock(mutex_);
-  while (running_) {
-    nudged_ = false;
-    const FleetSettings settings = settings_;
-    lock.unlock();
-    const auto failing = settings.peers.empty() ? std::vector<Failing>{} : failing_now();
-    keep_only(failing);
-    const bool news = std::any_of(failing.begin(), failing.end(), [&](const Failing& each) {
-      return !hearings_.contains(each.check);
-    });
-    if (news || (!failing.empty() && Clock::now() >= next)) {
-      const TimePoint began = Clock::now();
-      ask(failing, settings);
-      next = began + pause();
+  while (worker_.running()) {
+    const FleetSettings settings = settings_now();
+    follow(settings);
+    if (auto checks = to_ask(Clock::now()); !checks.empty()) {
+      ask(std::move(checks), settings);
+      continue;
     }
-    lock.lock();
-    const auto woken = [this] { return nudged_ || !running_; };
-    if (failing.empty()) {
-      wake_.wait(lock, woken);
-    } else {
-      wake_.wait_until(lock, next, woken);
-    }
+    TimePoint next = next_look();
+    for (const auto& [check, heard] : heard_) next = std::min(next, heard.hearing.next_round());
+    worker_.rest_until(next);
   }
 }
 
-std::vector<Fleet::Failing> Fleet::failing_now() const {
+std::vector<Fleet::Failing> Fleet::failing_now(const FleetSettings& settings) const {
+  std::vector<Failing> failing;
+  if (settings.peers.empty()) return failing;
   const auto snapshot = board_.latest();
   const TimePoint now = Clock::now();
   const Judgement judgement = judge(*snapshot, now);
-  std::vector<Failing> failing;
   for (const std::size_t i : worst_first(*snapshot, judgement)) {
     const CheckState& state = *snapshot->checks[i];
     const CheckJudgement& check = judgement.checks[i];
@@ -148,101 +113,142 @@ std::vector<Fleet::Failing> Fleet::failing_now() const {
   return failing;
 }
 
-void Fleet::keep_only(const std::vector<Failing>& failing) {
+void Fleet::follow(const FleetSettings& settings) {
+  const auto failing = failing_now(settings);
   // A failure that ended before the check turned says nothing of the one that began since then;
   // once it has turned, one pass in between is no end.
-  const auto same = [](const Hearing& hearing, const Failing& each) {
-    return hearing.began == each.own.began || (hearing.turned && each.turned);
+  const auto same = [](const Heard& heard, const Failing& each) {
+    return heard.hearing.own().began == each.own.began || (heard.turned && each.turned);
   };
-  const auto gone = std::erase_if(hearings_, [&](const auto& entry) {
+  std::erase_if(heard_, [&](const auto& entry) {
     return std::none_of(failing.begin(), failing.end(), [&](const Failing& each) {
       return each.check == entry.first && same(entry.second, each);
     });
   });
-  std::erase_if(views_, [&](const auto& entry) { return !hearings_.contains(entry.first); });
+  for (const Failing& each : failing) {
+    Heard& heard = heard_.try_emplace(each.check, Heard{Hearing(each.own)}).first->second;
+    heard.turned = each.turned;
+    heard.hearing.follow(each.own, Clock::now());
+  }
   if (failing.empty()) {
     addresses_.clear();
+    looked_up_ = {};
     answered_.clear();
-  }
-  if (gone > 0) publish();
-}
-
-std::vector<std::string> Fleet::choose(const FleetSettings& settings, const Deadline& deadline) {
-  auto found = look_up_(settings.peers, deadline.at_most(look_up_timeout));
-  // While DNS fails those of the last round can still be asked.
-  if (found) addresses_ = std::move(found).value();
-  SampleRequest request;
-  for (const std::string& address : addresses_) {
-    request.addresses.push_back(canonical_address(address));
-  }
-  const std::set<std::string> fleet(request.addresses.begin(), request.addresses.end());
-  request.own = interface_addresses();
-  if (!settings.own_address.empty()) request.own.insert(canonical_address(settings.own_address));
-  request.answered = answered_;
-  request.size = settings.sample;
-  for (auto& [check, views] : views_) {
-    std::erase_if(views, [&](const auto& entry) { return !fleet.contains(entry.first); });
-  }
-  return choose_peers(request, random_);
-}
-
-void Fleet::ask(const std::vector<Failing>& failing, const FleetSettings& settings) {
-  const Deadline deadline = Deadline::after(round_timeout, interrupt_.get());
-  const auto peers = choose(settings, deadline);
-  std::vector<std::string> urls;
-  for (const Failing& each : failing) {
-    for (const std::string& peer : peers) urls.push_back(url_of(peer, settings.port, each.check));
-  }
-  const TimePoint asked = Clock::now();
-  const auto replies = ask_peers(urls, deadline);
-  VITALS_ASSERT(replies.size() == failing.size() * peers.size());
-  answered_.clear();
-  for (std::size_t i = 0; i < failing.size(); ++i) {
-    std::vector<PeerView> answers;
-    for (std::size_t j = 0; j < peers.size(); ++j) {
-      const Reply& reply = replies[i * peers.size() + j];
-      const auto answer =
-          read_peer_answer({reply.status, reply.date, reply.body}, failing[i].check);
-      if (!answer) continue;
-      answered_.insert(peers[j]);
-      const auto report = report_of(*answer, asked, reply.received);
-      PeerView& view = views_[failing[i].check][peers[j]];
-      view = look_at(report, view, failing[i].own, asked);
-      answers.push_back(view);
-    }
-    hear(failing[i], answers);
   }
   publish();
 }
 
-void Fleet::hear(const Failing& failing, const std::vector<PeerView>& answers) {
-  Round round;
-  round.leaning = lean(answers, failing.own);
-  round.answered = static_cast<int>(answers.size());
-  round.failing = static_cast<int>(std::count_if(answers.begin(), answers.end(),
-                                                 [](const PeerView& view) { return view.fails; }));
-  round.at = Clock::now();
-  Hearing& hearing = hearings_[failing.check];
-  hearing.opinion.hear(round);
-  hearing.began = failing.own.began;
-  hearing.turned = failing.turned;
+std::vector<std::string> Fleet::to_ask(TimePoint now) const {
+  std::vector<std::string> checks;
+  for (const auto& [check, heard] : heard_) {
+    if (heard.hearing.next_round() <= now) checks.push_back(check);
+  }
+  return checks;
+}
+
+TimePoint Fleet::next_look() const {
+  TimePoint next = TimePoint::max();
+  for (const auto& [check, heard] : heard_) next = std::min(next, heard.hearing.next_look());
+  return next;
+}
+
+TimePoint Fleet::patience_on(const std::vector<std::string>& checks) const {
+  // Each of them may have another answer to wait for; one that is gone has none.
+  TimePoint patience{};
+  for (const std::string& check : checks) {
+    const auto found = heard_.find(check);
+    if (found != heard_.end()) patience = std::max(patience, found->second.hearing.patience());
+  }
+  return patience;
+}
+
+void Fleet::look_up(const FleetSettings& settings, const Deadline& deadline) {
+  // In a failure that is just beginning, answers are worth more than a list from this second.
+  if (Clock::now() < looked_up_ + round_interval) return;
+  auto found = look_up_(settings.peers, deadline.at_most(look_up_timeout));
+  // While DNS fails those of the last round can still be asked.
+  if (!found) return;
+  addresses_ = std::move(found).value();
+  looked_up_ = Clock::now();
+}
+
+std::vector<std::string> Fleet::choose(const FleetSettings& settings, const Deadline& deadline) {
+  look_up(settings, deadline);
+  SampleRequest request;
+  for (const std::string& address : addresses_) {
+    request.addresses.push_back(canonical_address(address));
+  }
+  request.own = interface_addresses();
+  if (!settings.own_address.empty()) request.own.insert(canonical_address(settings.own_address));
+  request.answered = answered_;
+  request.size = settings.sample;
+  return choose_peers(request, random_);
+}
+
+void Fleet::ask(std::vector<std::string> checks, const FleetSettings& settings) {
+  const Deadline deadline = Deadline::after(round_timeout, worker_.stop_fd());
+  Questions questions{.checks = std::move(checks), .peers = choose(settings, deadline)};
+  follow(settings);  // the look-up may have taken its time
+  questions.heard.resize(questions.checks.size() * questions.peers.size());
+  std::vector<std::string> urls;
+  for (const std::string& check : questions.checks) {
+    for (const auto& peer : questions.peers) urls.push_back(url_of(peer, settings.port, check));
+  }
+  questions.asked = Clock::now();
+  for (const std::string& check : questions.checks) {
+    const auto found = heard_.find(check);
+    if (found != heard_.end()) found->second.hearing.open(questions.asked);
+  }
+  answered_.clear();
+  const auto replies =
+      ask_peers(urls, deadline, {.bell = worker_.nudge_fd(), .look = [&](const auto& so_far) {
+                                   worker_.take_nudge();
+                                   take_answers(questions, so_far);
+                                   follow(settings);
+                                   return look(questions);
+                                 }});
+  VITALS_ASSERT(replies.size() == urls.size());
+  take_answers(questions, replies);
+  for (const std::string& check : questions.checks) {
+    const auto found = heard_.find(check);
+    // One that began meanwhile has not been asked about.
+    if (found == heard_.end() || !found->second.hearing.is_open()) continue;
+    found->second.hearing.close(Clock::now());
+  }
+  publish();
+}
+
+void Fleet::take_answers(Questions& questions, const std::vector<Reply>& replies) {
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    const Reply& reply = replies[i];
+    if (reply.status == 0 || questions.heard[i]) continue;
+    questions.heard[i] = true;
+    const std::string& check = questions.checks[i / questions.peers.size()];
+    const std::string& peer = questions.peers[i % questions.peers.size()];
+    const auto answer =
+        read_peer_answer({reply.status, reply.date, reply.body, reply.last_attempt}, check);
+    if (!answer) continue;
+    answered_.insert(peer);
+    const auto found = heard_.find(check);
+    if (found == heard_.end() || !found->second.hearing.is_open()) continue;
+    found->second.hearing.hear(peer, report_of(*answer, questions.asked, reply.received));
+  }
+}
+
+std::optional<TimePoint> Fleet::look(const Questions& questions) const {
+  const TimePoint patience = patience_on(questions.checks);
+  if (!worker_.running() || Clock::now() >= patience) return std::nullopt;
+  return std::min(patience, next_look());
 }
 
 void Fleet::publish() {
   std::vector<FleetWord> words;
-  for (const auto& [check, hearing] : hearings_) {
-    words.push_back(hearing.opinion.word());
+  for (const auto& [check, heard] : heard_) {
+    words.push_back(heard.hearing.word());
     words.back().check = check;
   }
+  if (words == board_.latest()->fleet) return;
   board_.set_fleet(std::move(words), Instant::now());
-}
-
-Duration Fleet::pause() const {
-  Duration soonest = round_interval;
-  for (const auto& [check, hearing] : hearings_) {
-    soonest = std::min(soonest, hearing.opinion.next_round_in());
-  }
-  return soonest;
 }
 
 }  // namespace vitals::fleet

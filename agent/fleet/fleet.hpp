@@ -1,7 +1,6 @@
 // Asks other Machines whether they see the failure of a shared check that this one sees.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -12,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include <vitals/fd.hpp>
 #include <vitals/result.hpp>
 #include <vitals/time.hpp>
 
-#include "agent/fleet/decide.hpp"
-#include "agent/schedule/thread.hpp"
+#include "agent/fleet/ask_peers.hpp"
+#include "agent/fleet/hearing.hpp"
+#include "agent/schedule/worker.hpp"
 #include "agent/verdict/board.hpp"
 
 namespace vitals::fleet {
@@ -49,13 +48,13 @@ using LookUp = std::function<Result<std::vector<std::string>>(const std::string&
 /// effect.
 class Fleet {
  public:
-  /// `board` outlives it.
+  /// `board` outlives it, and nobody else uses the board yet.
   Fleet(StatusBoard& board, LookUp look_up);
   ~Fleet();
   Fleet(const Fleet&) = delete;
   Fleet& operator=(const Fleet&) = delete;
 
-  /// From now on; the first call with peers starts the thread.
+  /// From now on; the first call with peers starts the thread. Called by main alone.
   [[nodiscard]] std::optional<Error> configure(const FleetSettings& settings);
   /// Something may have changed on the board. Any thread; only notifies.
   void nudge();
@@ -69,42 +68,54 @@ class Fleet {
     bool turned = false;  // its status is fail
   };
   /// What has been heard on one failure.
-  struct Hearing {
-    Opinion opinion;
-    TimePoint began{};  // OwnFailure::began
+  struct Heard {
+    Hearing hearing;
     bool turned = false;
   };
-  using Views = std::map<std::string, PeerView>;  // by address
+  /// One round of questions on some of the checks.
+  struct Questions {
+    std::vector<std::string> checks;
+    std::vector<std::string> peers;
+    TimePoint asked{};
+    std::vector<bool> heard;  // by check, then by peer
+  };
 
   void run();
-  [[nodiscard]] std::vector<Failing> failing_now() const;
-  /// Forgets what was heard on other failures, earlier ones of the same checks among them.
-  void keep_only(const std::vector<Failing>& failing);
-  void ask(const std::vector<Failing>& failing, const FleetSettings& settings);
+  [[nodiscard]] std::vector<Failing> failing_now(const FleetSettings& settings) const;
+  /// Goes by the board as it is now: forgets what was heard on other failures, earlier ones of the
+  /// same checks among them, and looks again at what was heard on those that go on.
+  void follow(const FleetSettings& settings);
+  /// Those on which a round is due.
+  [[nodiscard]] std::vector<std::string> to_ask(TimePoint now) const;
+  void ask(std::vector<std::string> checks, const FleetSettings& settings);
   [[nodiscard]] std::vector<std::string> choose(const FleetSettings& settings,
                                                 const Deadline& deadline);
-  void hear(const Failing& failing, const std::vector<PeerView>& answers);
+  /// The addresses of the fleet, from a look-up that is not old.
+  void look_up(const FleetSettings& settings, const Deadline& deadline);
+  void take_answers(Questions& questions, const std::vector<Reply>& replies);
+  /// When to look again; nothing: there is no reason to wait for the others.
+  [[nodiscard]] std::optional<TimePoint> look(const Questions& questions) const;
+  /// For as long as the answers on `checks` are waited for, at most.
+  [[nodiscard]] TimePoint patience_on(const std::vector<std::string>& checks) const;
+  [[nodiscard]] TimePoint next_look() const;
+  /// Nothing happens when the board has these words already.
   void publish();
-  [[nodiscard]] Duration pause() const;
+  [[nodiscard]] FleetSettings settings_now();
 
   StatusBoard& board_;
   const LookUp look_up_;
-  Fd interrupt_;
-  Thread thread_;
+  Worker worker_;
 
   // The thread's own.
   std::mt19937 random_;
-  std::map<std::string, Hearing> hearings_;  // by check
-  std::vector<std::string> addresses_;       // of the last look-up that found any
-  std::set<std::string> answered_;           // in the last round
-  std::map<std::string, Views> views_;       // by check; also of those who fell silent
+  std::map<std::string, Heard> heard_;  // by check
+  std::vector<std::string> addresses_;  // of the last look-up that found any
+  TimePoint looked_up_{};               // when it did
+  std::set<std::string> answered_;      // in the last round
 
   /// Guards everything below; held for a copy.
   std::mutex mutex_;
-  std::condition_variable wake_;
   FleetSettings settings_;
-  bool nudged_ = false;
-  bool running_ = false;
 };
 
 }  // namespace vitals::fleet

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "agent/verdict/last_attempt.hpp"
+
 namespace vitals::fleet {
 namespace {
 
@@ -49,6 +51,13 @@ const Json* entry_of(const Json& document) {
   return &entries.front();
 }
 
+/// What the document has: the second in which the latest attempt ended.
+std::optional<PeerAnswer::Age> age_in_document(const Json& entry, std::string_view date) {
+  const auto age = age_of(entry, "time", date);
+  if (!age) return std::nullopt;
+  return PeerAnswer::Age{std::max(Elapsed::zero(), *age - rounding), *age + rounding};
+}
+
 bool streak_of_failures(const Json& entry) {
   const auto streak = entry.find("failures_in_a_row");
   return streak != entry.end() && streak->is_number() && streak->get<double>() > 0;
@@ -64,17 +73,17 @@ std::optional<PeerAnswer> read_peer_answer(const RawAnswer& raw, std::string_vie
   if (!document.is_object()) return std::nullopt;
   const std::string status = text_of(document, "status");
   if (status != "pass" && status != "warn" && status != "fail") return std::nullopt;
+  const auto told = read_last_attempt(raw.last_attempt);
   PeerAnswer answer;
-  answer.fails = status == "fail";
+  answer.fails = status == "fail" || (told && told->said == LastAttempt::Said::fail);
+  if (told && told->said != LastAttempt::Said::none) answer.attempt = {told->ended, told->began};
   const Json* const entry = entry_of(document);
   if (entry == nullptr) return answer;
   if (text_of(*entry, "componentId") != check || text_of(*entry, "reason") == "stale") {
     return std::nullopt;
   }
   answer.fails = answer.fails || streak_of_failures(*entry);
-  if (const auto age = age_of(*entry, "time", raw.date)) {
-    answer.attempt = {std::max(Elapsed::zero(), *age - rounding), *age + rounding};
-  }
+  if (!told) answer.attempt = age_in_document(*entry, raw.date);
   return answer;
 }
 

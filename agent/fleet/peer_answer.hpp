@@ -8,11 +8,12 @@
 
 namespace vitals::fleet {
 
-/// Ages are told by the other Machine's own clock; its Date header is its present.
+/// Ages are told by the other Machine's own clocks; where last_attempt_header is missing, its Date
+/// header is its present, and what is known of an attempt is the second of its end.
 struct PeerAnswer {
   bool fails = false;
-  /// The latest attempt ended at least and at most so long before the answer; nothing: details are
-  /// hidden.
+  /// The latest attempt lies at least and at most so long before the answer; nothing: it does not
+  /// say.
   struct Age {
     Elapsed least{0};
     Elapsed most{0};
@@ -24,6 +25,7 @@ struct RawAnswer {
   int status = 0;
   std::string_view date;  // of the header; may be empty
   std::string_view body;
+  std::string_view last_attempt{};  // the same
 };
 
 /// Nothing when it is no answer to the question: another status than 200 or 503, no health

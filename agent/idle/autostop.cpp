@@ -1,8 +1,6 @@
 // The loop that looks, tells and acts.
 #include "agent/idle/autostop.hpp"
 
-#include <sys/eventfd.h>
-
 #include <utility>
 
 #include <vitals/assert.hpp>
@@ -12,8 +10,8 @@
 #include "agent/verdict/judge.hpp"
 
 namespace vitals::idle {
-Autostop::Autostop(AutostopParts parts)
-    : parts_(std::move(parts)), interrupt_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+Autostop::Autostop(AutostopParts parts) : parts_(std::move(parts)) {}
 
 Autostop::~Autostop() { stop(); }
 
@@ -25,47 +23,32 @@ std::optional<Error> Autostop::configure(const AutostopConfig& rules, TimePoint 
   {
     const std::lock_guard lock(mutex_);
     rules_ = rules;
-    if (std::exchange(running_, true)) return std::nullopt;
   }
-  eventfd_t ignored = 0;
-  eventfd_read(interrupt_.get(), &ignored);
+  if (worker_.running()) return std::nullopt;
   parts_.log.line(LogLevel::info, "watched for idleness",
                   {{"idle_after", config::format_duration(rules.idle_after)},
                    {"action", std::string(config::action_word(rules.action))},
                    {"min_uptime", config::format_duration(rules.min_uptime)}});
-  auto thread =
-      Thread::start("autostop", [this, watch = Watch(started, Clock::now())] { run(watch); });
-  if (!thread) {
-    const std::lock_guard lock(mutex_);
-    running_ = false;
-    return thread.error();
-  }
-  thread_ = std::move(thread).value();
-  return std::nullopt;
+  return worker_.start("autostop", [this, watch = Watch(started, Clock::now())] { run(watch); });
 }
 
 void Autostop::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!std::exchange(running_, false)) return;
-  }
-  wake_.notify_all();
-  eventfd_write(interrupt_.get(), 1);
-  thread_.join();
+  if (!worker_.stop()) return;
   narrator_ = {};
   parts_.rest(false);
   parts_.board.set_idle(std::nullopt, Instant::now());
 }
 
 void Autostop::run(Watch watch) {
-  std::unique_lock lock(mutex_);
-  while (running_) {
-    const AutostopConfig rules = rules_;
-    lock.unlock();
-    look(watch, rules);
-    lock.lock();
-    wake_.wait_for(lock, look_interval, [this] { return !running_; });
+  while (worker_.running()) {
+    look(watch, rules_now());
+    worker_.rest_until(Clock::now() + look_interval);
   }
+}
+
+AutostopConfig Autostop::rules_now() {
+  const std::lock_guard lock(mutex_);
+  return rules_;
 }
 
 const std::vector<std::string>& Autostop::jobs(const AutostopConfig& rules, TimePoint now) {
@@ -129,7 +112,7 @@ void Autostop::call_api(Watch& watch, const AutostopConfig& rules) {
                   {{"idle_after", config::format_duration(rules.idle_after)}});
   const std::uint64_t resumes = parts_.snapshot()->resumes;
   const auto refusal = ask_machines_api(rules.api_socket, parts_.machine, verb,
-                                        Deadline::after(api_timeout, interrupt_.get()));
+                                        Deadline::after(api_timeout, worker_.stop_fd()));
   const TimePoint now = Clock::now();
   const bool slept = parts_.snapshot()->resumes != resumes;
   if (refusal && !slept) {

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include <vitals/fd.hpp>
 #include <vitals/result.hpp>
 #include <vitals/time.hpp>
 
@@ -21,7 +19,7 @@
 #include "agent/idle/machines_api.hpp"
 #include "agent/idle/narrator.hpp"
 #include "agent/log.hpp"
-#include "agent/schedule/thread.hpp"
+#include "agent/schedule/worker.hpp"
 #include "agent/verdict/board.hpp"
 
 namespace vitals::idle {
@@ -65,6 +63,7 @@ class Autostop {
 
  private:
   void run(Watch watch);
+  [[nodiscard]] AutostopConfig rules_now();
   void look(Watch& watch, const AutostopConfig& rules);
   [[nodiscard]] Facts facts(const AutostopConfig& rules, const Snapshot& snapshot, TimePoint now);
   [[nodiscard]] const std::vector<std::string>& jobs(const AutostopConfig& rules, TimePoint now);
@@ -74,8 +73,7 @@ class Autostop {
 
   AutostopParts parts_;
   std::atomic<std::uint64_t> refusals_{0};
-  Fd interrupt_;
-  Thread thread_;
+  Worker worker_;
 
   // Of the thread alone:
   Narrator narrator_;
@@ -86,9 +84,7 @@ class Autostop {
 
   /// Guards what follows; held for a copy.
   std::mutex mutex_;
-  std::condition_variable wake_;
   AutostopConfig rules_;
-  bool running_ = false;
 };
 
 }  // namespace vitals::idle

@@ -19,6 +19,7 @@
 #include "agent/serve/permissions.hpp"
 #include "agent/serve/token_check.hpp"
 #include "agent/text/names.hpp"
+#include "agent/verdict/last_attempt.hpp"
 
 namespace vitals {
 namespace {
@@ -214,9 +215,15 @@ int code_of(const HttpRequest& request, View view, const Document& document) {
   return 200;
 }
 
+/// Null: there is none.
+const CheckState* find_check(const Snapshot& snapshot, std::string_view name) {
+  const auto found = std::find_if(snapshot.checks.begin(), snapshot.checks.end(),
+                                  [&](const auto& check) { return check->spec->name == name; });
+  return found == snapshot.checks.end() ? nullptr : found->get();
+}
+
 bool has_check(const Snapshot& snapshot, std::string_view name) {
-  return std::any_of(snapshot.checks.begin(), snapshot.checks.end(),
-                     [&](const auto& check) { return check->spec->name == name; });
+  return find_check(snapshot, name) != nullptr;
 }
 
 /// Rendering that would keep the other clients waiting for a millisecond or more.
@@ -372,6 +379,13 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
     reply.headers = {{"Content-Security-Policy", std::string(page_policy())},
                      {"X-Content-Type-Options", "nosniff"},
                      {"Referrer-Policy", "no-referrer"}};
+  }
+  // For other Machines, which come through no proxy.
+  if (route.view == View::check && !request.forwarded) {
+    const CheckState* const check = find_check(*snapshot, key.check);
+    if (auto told = write_last_attempt(*check, sources.now()); !told.empty()) {
+      reply.headers.emplace_back(last_attempt_header, std::move(told));
+    }
   }
   if (request.may_share) {
     reply.shared = std::shared_ptr<const std::string>(found, &found->body);

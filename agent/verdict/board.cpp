@@ -198,24 +198,27 @@ void StatusBoard::set_idle(std::optional<IdleState> idle, Instant now) {
 
 bool StatusBoard::finish(const AttemptId& attempt, const Sample& sample) {
   Events events;
+  bool of_streak = sample.result.outcome == Outcome::fail;
   {
     const std::lock_guard lock(mutex_);
     Slot* const slot = close_locked(attempt);
     if (slot == nullptr) return false;
+    of_streak = of_streak || slot->state->failures_in_a_row > 0;
     fold_locked(*slot, sample, events);
   }
   announce(events);
+  if (of_streak && streak_listener_) streak_listener_();
   return true;
 }
 
 void StatusBoard::overrun(const AttemptId& attempt, Instant started, Instant now) {
   Events events;
+  const Sample sample{started, now, overran()};
   {
     const std::lock_guard lock(mutex_);
     Slot* const slot = close_locked(attempt);
     if (slot == nullptr) return;
     const TimePoint alive_at = slot->state->alive_at;
-    const Sample sample{started, now, overran()};
     fold_locked(*slot, sample, events);
     // The keeper spoke, not the check's thread: that one has shown no sign of life.
     auto state = std::make_shared<CheckState>(*slot->state);
@@ -224,6 +227,7 @@ void StatusBoard::overrun(const AttemptId& attempt, Instant started, Instant now
     publish_locked(now, false, events);
   }
   announce(events);
+  if (streak_listener_) streak_listener_();
 }
 
 void StatusBoard::cancel(const AttemptId& attempt) {
@@ -238,6 +242,25 @@ bool StatusBoard::wants_retry(std::string_view check) const {
   const auto waits = [&](const FleetWord& word) { return word.check == check && word.undecided; };
   return disagrees(*slots_[found->second].state) ||
          std::any_of(draft_.fleet.begin(), draft_.fleet.end(), waits);
+}
+
+void StatusBoard::await_fleet_locked(const CheckSpec& spec) {
+  if (!expects_fleet_ || spec.impact != Impact::critical || spec.scope != Scope::shared) return;
+  const auto known = [&](const FleetWord& word) { return word.check == spec.name; };
+  if (std::any_of(draft_.fleet.begin(), draft_.fleet.end(), known)) return;
+  FleetWord word;
+  word.check = spec.name;
+  word.undecided = true;
+  draft_.fleet.push_back(std::move(word));
+}
+
+void StatusBoard::follow_streaks(std::function<void()> listener) {
+  streak_listener_ = std::move(listener);
+}
+
+void StatusBoard::expect_fleet(bool expected) {
+  const std::lock_guard lock(mutex_);
+  expects_fleet_ = expected;
 }
 
 void StatusBoard::resume(const Gap& gap, Duration grace) {
@@ -401,6 +424,8 @@ void StatusBoard::fold_locked(Slot& slot, const Sample& sample, Events& events) 
   Fold fold = apply_sample(*state, sample);
   history_.note_result(state->spec->name, sample);
   if (stale.from && !fold.from) fold.from = expired_from;
+  // Others have had no time to say anything yet.
+  if (fold.first_failure) await_fleet_locked(*state->spec);
   const bool first_failure = fold.first_failure && !fold.from;
   if (first_failure) {
     events.push_back(failure_event(Event::Type::first_failure, *state, sample));

@@ -83,9 +83,17 @@ class StatusBoard {
   void overrun(const AttemptId& attempt, Instant started, Instant now);
   /// Closes an attempt without a result: it was interrupted.
   void cancel(const AttemptId& attempt);
-  /// The last outcome disagrees with the status, or other Machines can't tell yet whose failure it
-  /// is: ask again after retry_interval. False when the check is not on the board.
+  /// The last outcome disagrees with the status, or other Machines can't tell yet, or have not been
+  /// asked yet, whose failure it is: ask again after retry_interval. False when the check is not on
+  /// the board.
   [[nodiscard]] bool wants_retry(std::string_view check) const;
+
+  /// For whoever asks other Machines: each failed attempt, and what follows it, also where no event
+  /// tells. Called like the listener; set before anybody else uses the board.
+  void follow_streaks(std::function<void()> listener);
+  /// Are there other Machines to ask? If so, whoever asks them replaces what is said of a check
+  /// that begins to fail.
+  void expect_fleet(bool expected);
 
   /// The check rests from now on, or still does: its thread is alive. False: it is not on the board
   /// as `spec` has it, or has to be asked all the same (may_rest()). begin() and resume() end it.
@@ -151,6 +159,8 @@ class StatusBoard {
   /// The groups of that check, after a result of it.
   bool follow_member_locked(Slot& member, Instant now, Events& events);
   void follow_all_locked(Instant now, Events& events);
+  /// The check begins to fail: a word that says that nothing is said yet, if there is to be one.
+  void await_fleet_locked(const CheckSpec& spec);
   /// As far as startup needs it.
   [[nodiscard]] bool is_started_locked(const CheckState& check) const;
   void latch_startup_locked();
@@ -159,12 +169,14 @@ class StatusBoard {
   /// Guards everything below; held for microseconds.
   mutable std::mutex mutex_;
   const Listener listener_;
+  std::function<void()> streak_listener_;
   std::vector<Slot> slots_;  // config order
   std::map<std::string, std::size_t, std::less<>> index_;
   Snapshot draft_;
   std::shared_ptr<const Snapshot> latest_;
   bool configured_ = false;
   bool continues_ = false;  // continue_startup()
+  bool expects_fleet_ = false;
   bool verdict_known_ = false;
   bool ready_ = false;
   bool fail_open_ = false;

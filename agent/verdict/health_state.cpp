@@ -58,7 +58,10 @@ void apply_failure(CheckState& state, const Sample& sample, Fold& fold) {
   ++state.failures_in_a_row;
   state.inherited = false;
   fold.first_failure = state.failures_in_a_row == 1;
-  if (fold.first_failure) state.streak_began = sample.finished;
+  if (fold.first_failure) {
+    state.streak_started = sample.started.mono;
+    state.streak_began = sample.finished;
+  }
   state.streak_latest = sample.started.mono;
   if (sample.result.decisive || state.failures_in_a_row >= state.spec->fall) {
     change_status(state, {Status::fail, sample.finished, state.streak_began}, fold);
@@ -94,6 +97,7 @@ void inherit(CheckState& state, const CheckState& failing) {
   state.since = failing.since;
   state.changed = failing.changed;
   state.failures_in_a_row = failing.failures_in_a_row;
+  state.streak_started = failing.streak_started;
   state.streak_began = failing.streak_began;
   state.streak_latest = failing.streak_latest;
   state.last_pass = failing.last_pass;

@@ -88,8 +88,9 @@ struct CheckState {
 
   int failures_in_a_row = 0;
   int successes_in_a_row = 0;
-  /// The latest streak of failures, also after its end: the end of its first attempt, the start of
-  /// its latest one. The epoch before any failure.
+  /// The latest streak of failures, also after its end: start and end of its first attempt, the
+  /// start of its latest one. The epoch before any failure.
+  TimePoint streak_started{};
   Instant streak_began{};
   TimePoint streak_latest{};
 
@@ -140,6 +141,8 @@ struct FleetWord {
   bool undecided = false;
   /// When it was last confirmed. Older than fleet_word_good_for, it counts as `alone`.
   TimePoint at{};
+
+  [[nodiscard]] bool operator==(const FleetWord&) const = default;
 };
 /// Two rounds of questions and what they may take.
 inline constexpr Duration fleet_word_good_for{25'000};

@@ -11,6 +11,7 @@
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/scripted_server.hpp"
 #include "tests/support/skipped.hpp"
+#include "tests/support/timing.hpp"
 
 namespace vitals::test {
 namespace {
@@ -21,10 +22,9 @@ using namespace std::chrono_literals;
 /// 0.8 s, and two more attempts of 1 s at most; then others have to have asked, too. The rest is
 /// for a busy machine.
 constexpr auto worst_case = 30s;
-/// From the cut of one Machine to its leaving: its first failed attempt (1.9 s), one of the others
-/// after it (1.1 s, and 2 s because they tell whole seconds), one more here (1.8 s, and 2 s for the
-/// same reason), two rounds of questions (1.5 s, and 2 s where one is lost).
-constexpr auto leaves_within = 20s;
+/// From the cut of one Machine to its leaving: the worst case of the check is 3.9 s (contract §4).
+/// The rest is for a busy machine.
+constexpr auto leaves_within = at_most(7s);
 /// What must not happen is watched for as long as it could take, and two rounds.
 constexpr auto watched = 10s;
 

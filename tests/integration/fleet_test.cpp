@@ -41,7 +41,8 @@ std::string passing_answer() {
 /// A board with one shared critical check and a fleet behind it; the peer answers as told.
 class Fixture {
  public:
-  explicit Fixture(int fall, std::function<std::string()> answer)
+  explicit Fixture(int fall, std::function<std::string()> answer,
+                   Duration timeout = Duration(5'000))
       : port_(test::free_port()),
         peer_(
             [answer](test::ScriptedConnection& connection) {
@@ -55,6 +56,7 @@ class Fixture {
           return Result<std::vector<std::string>>(std::vector<std::string>{"127.0.0.2"});
         }) {
     spec_->fall = fall;
+    spec_->timeout = timeout;
     board_.set_checks({spec_}, SharedRule::fleet, Instant::now());
     REQUIRE(!fleet_.configure({.peers = "app.internal", .port = port_, .own_address = ""}));
   }
@@ -64,6 +66,16 @@ class Fixture {
 
   void pass() { finish(passed("")); }
   void fail() { finish(failed(Reason::refused, "connection refused")); }
+  /// As one that took so long.
+  void fail_after(Duration time) {
+    Instant started = Instant::now();
+    started.mono -= time;
+    started.wall -= time;
+    const auto attempt = board_.begin(*spec_, started);
+    REQUIRE(attempt);
+    REQUIRE(board_.finish(*attempt, {started, Instant::now(), failed(Reason::timeout, "")}));
+  }
+  [[nodiscard]] bool ready() const { return judge(*board_.latest(), Clock::now()).ready; }
   [[nodiscard]] std::size_t asked() const { return peer_.requests().size(); }
   [[nodiscard]] Status status() const { return board_.latest()->checks[0]->status; }
   [[nodiscard]] bool wants_retry() const { return board_.wants_retry("db"); }
@@ -132,6 +144,28 @@ TEST_CASE("fleet: what the others said of a failure that ended says nothing of t
   fixture.pass();
   fixture.fail();
   CHECK(fixture.hears(FleetVerdict::alone));
+}
+
+TEST_CASE("fleet: with the answers in hand the failed attempt that turns the check takes it out") {
+  // An attempt of another Machine that lies between the first two of ours.
+  Fixture fixture(
+      3,
+      [] {
+        return test::http_answer("200 OK", R"({"status":"pass"})",
+                                 "Vitals-Last-Attempt: pass; began_ms=150; ended_ms=149\r\n");
+      },
+      Duration(2'000));
+  fixture.pass();
+  REQUIRE(fixture.ready());
+  fixture.fail_after(Duration(4'000));
+  fixture.fail_after(Duration(100));
+  // 6 s after the first one began, which is the worst case.
+  CHECK(fixture.hears(FleetVerdict::ours));
+  CHECK(fixture.status() == Status::pass);
+  CHECK(fixture.ready());
+  fixture.fail_after(Duration(50));
+  CHECK(fixture.status() == Status::fail);
+  CHECK_FALSE(fixture.ready());
 }
 
 }  // namespace

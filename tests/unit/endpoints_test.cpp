@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/verdict/last_attempt.hpp"
 #include "tests/support/verdict_fixture.hpp"
 
 using namespace vitals;
@@ -264,6 +265,27 @@ TEST_CASE("endpoints: hidden details leave the bare status, for one check too") 
   CHECK(fixture.send("GET", "/health", true, false, "Bearer secret").body == through_proxy.body);
   CHECK(fixture.get("/health", {{"format", "line"}}).body == "fail\n");
   CHECK(fixture.get("/health", {{"format", "text"}}).body == "fail\n");
+}
+
+TEST_CASE("endpoints: other Machines learn of the latest attempt, hidden or not; no proxy does") {
+  const std::string name(last_attempt_header);
+  Fixture fixture;
+  CHECK(header(fixture.get("/health/check/db"), name) == "none");
+  auto asked = *fixture.latest->checks[0];
+  asked.last = test::sample(passed(""), 0.5);
+  auto snapshot = *fixture.latest;
+  ++snapshot.generation;
+  snapshot.checks[0] = std::make_shared<const CheckState>(asked);
+  fixture.latest = std::make_shared<const Snapshot>(snapshot);
+  const std::string told = "pass; began_ms=600; ended_ms=500";
+  CHECK(header(fixture.get("/health/check/db"), name) == told);
+  fixture.details(Details::never);
+  CHECK(header(fixture.get("/health/check/db"), name) == told);
+  fixture.now = test::at(1.25);
+  CHECK(header(fixture.get("/health/check/db"), name) == "pass; began_ms=850; ended_ms=750");
+  CHECK(header(fixture.send("GET", "/health/check/db", false, true), name).empty());
+  CHECK(header(fixture.get("/health"), name).empty());
+  CHECK(header(fixture.get("/health/check/nobody"), name).empty());
 }
 
 TEST_CASE("endpoints: control is for the token or for this machine") {

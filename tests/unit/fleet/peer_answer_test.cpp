@@ -75,6 +75,26 @@ TEST_CASE("peers: what they do not know themselves is no answer") {
   CHECK_FALSE(read_peer_answer({200, date, document("pass", R"("time": "")")}, "cache"));
 }
 
+TEST_CASE("peers: the header tells to the millisecond, hidden or not, and wins over the dates") {
+  const auto told = [](const std::string& body, std::string_view header) {
+    return read_peer_answer({200, date, body, header}, "db");
+  };
+  const std::string shown = document("pass", R"("time": "2025-12-18T00:20:21Z")");
+  for (const std::string& body : {shown, std::string(R"({"status":"pass"})")}) {
+    CAPTURE(body);
+    const auto passes = told(body, "pass; began_ms=1203; ended_ms=1199");
+    REQUIRE(passes);
+    CHECK_FALSE(passes->fails);
+    REQUIRE(passes->attempt);
+    CHECK(passes->attempt->most == Duration(1'203));
+    CHECK(passes->attempt->least == Duration(1'199));
+    CHECK(told(body, "fail; began_ms=3; ended_ms=1")->fails);
+    CHECK_FALSE(told(body, "none")->fails);
+    CHECK_FALSE(told(body, "none")->attempt);
+  }
+  CHECK(told(shown, "pass; began_ms=odd")->attempt->most == std::chrono::seconds(11));
+}
+
 TEST_CASE("peers: our own documents are answers, shown or hidden") {
   const Snapshot snapshot = test::failing_snapshot();
   const Instant now = test::at(test::present);
