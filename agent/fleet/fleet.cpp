@@ -197,7 +197,7 @@ void Fleet::ask(std::vector<std::string> checks, const FleetSettings& settings) 
   questions.asked = Clock::now();
   for (const std::string& check : questions.checks) {
     const auto found = heard_.find(check);
-    if (found != heard_.end()) found->second.hearing.open(questions.asked);
+    if (found != heard_.end()) found->second.hearing.open(questions.asked, questions.peers.size());
   }
   answered_.clear();
   const auto replies =

@@ -44,9 +44,10 @@ void Hearing::follow(const OwnFailure& own, TimePoint now) {
   opinion_.reconsider(sum_up(views_since(last_answered_), now));
 }
 
-void Hearing::open(TimePoint now) {
+void Hearing::open(TimePoint now, std::size_t peers) {
   ++round_;
   open_ = true;
+  peers_asked_ = peers;
   asked_ = now;
   asked_latest_ = own_.latest;
 }
@@ -68,7 +69,9 @@ void Hearing::close(TimePoint now) {
 
 TimePoint Hearing::patience() const {
   const bool newer_is_better = opinion_.word().undecided && own_.latest != asked_latest_;
-  return newer_is_better ? asked_ + patience_for_stragglers : TimePoint::max();
+  // Two who were quick are no fleet.
+  const bool enough = 2 * views_since(round_).size() >= peers_asked_;
+  return newer_is_better && enough ? asked_ + patience_for_stragglers : TimePoint::max();
 }
 
 TimePoint Hearing::next_round() const {

@@ -2,6 +2,7 @@
 // threads, no network; time comes in as an argument.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ class Hearing {
   /// there.
   void follow(const OwnFailure& own, TimePoint now);
 
-  void open(TimePoint now);
+  /// `peers`: how many are asked.
+  void open(TimePoint now, std::size_t peers);
   void hear(const std::string& peer, const PeerReport& report);
   void close(TimePoint now);
   [[nodiscard]] bool is_open() const { return open_; }
@@ -54,7 +56,8 @@ class Hearing {
   std::map<std::string, Known> peers_;  // by address
   int round_ = 0;
   bool open_ = false;
-  int last_answered_ = 0;  // the last closed round that anybody answered
+  std::size_t peers_asked_ = 0;  // in the latest round
+  int last_answered_ = 0;        // the last closed round that anybody answered
   bool looked_when_due_ = false;
   TimePoint asked_{};         // start of the latest round
   TimePoint asked_latest_{};  // OwnFailure::latest at that time

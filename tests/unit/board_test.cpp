@@ -644,58 +644,58 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(judged(10).verdict == Status::fail);
   tell("b", passed("ok"), 11);
   CHECK(judged(11).verdict == Status::pass);
+}
 
-  TEST_CASE(
-      "board: whoever asks other Machines hears of each attempt of a streak, and of its end") {
-    StatusBoard board(at(0), nullptr);
-    int heard = 0;
-    board.follow_streaks([&] { ++heard; });
-    const auto db = test::spec("db");
-    board.set_checks({db}, SharedRule::fleet, at(0));
-    const auto tell = [&](ProbeResult result, double now) {
-      const auto attempt = board.begin(*db, at(now));
-      REQUIRE(attempt);
-      REQUIRE(board.finish(*attempt, sample(std::move(result), now)));
-      return heard;
-    };
-    CHECK(tell(passed(""), 1) == 0);
-    CHECK(tell(down(), 2) == 1);
-    CHECK(tell(down(), 3) == 2);
-    CHECK(tell(passed(""), 4) == 3);
-    CHECK(tell(passed(""), 5) == 3);
-    const auto attempt = board.begin(*db, at(6));
+TEST_CASE("board: whoever asks other Machines hears of each attempt of a streak, and of its end") {
+  StatusBoard board(at(0), nullptr);
+  int heard = 0;
+  board.follow_streaks([&] { ++heard; });
+  const auto db = test::spec("db");
+  board.set_checks({db}, SharedRule::fleet, at(0));
+  const auto tell = [&](ProbeResult result, double now) {
+    const auto attempt = board.begin(*db, at(now));
     REQUIRE(attempt);
-    board.overrun(*attempt, at(6), at(11));
-    CHECK(heard == 4);
-  }
+    REQUIRE(board.finish(*attempt, sample(std::move(result), now)));
+    return heard;
+  };
+  CHECK(tell(passed(""), 1) == 0);
+  CHECK(tell(down(), 2) == 1);
+  CHECK(tell(down(), 3) == 2);
+  CHECK(tell(passed(""), 4) == 3);
+  CHECK(tell(passed(""), 5) == 3);
+  const auto attempt = board.begin(*db, at(6));
+  REQUIRE(attempt);
+  board.overrun(*attempt, at(6), at(11));
+  CHECK(heard == 4);
+}
 
-  TEST_CASE(
-      "board: a failure that turns a check at once is tried again soon: others are to be asked") {
-    for (const bool others : {true, false}) {
-      CAPTURE(others);
-      StatusBoard board(at(0), nullptr);
-      board.expect_fleet(others);
-      const auto db = test::spec("db");
-      const auto app = test::spec("app");
-      const auto cache = test::spec("cache");
-      app->scope = Scope::local;
-      cache->impact = Impact::degraded;
-      board.set_checks({db, app, cache}, SharedRule::fleet, at(0));
-      for (const auto& spec : {db, app, cache}) {
-        spec->fall = 1;
-        const auto attempt = board.begin(*spec, at(1));
-        REQUIRE(attempt);
-        REQUIRE(board.finish(*attempt, sample(down(), 1)));
-      }
-      CHECK(board.wants_retry("db") == others);
-      CHECK_FALSE(board.wants_retry("app"));
-      CHECK_FALSE(board.wants_retry("cache"));
-      CHECK(judge(*board.latest(), at(1).mono).ready == false);  // the local one
-      // Whoever asked has nothing to say.
-      board.set_fleet({}, at(2));
-      CHECK_FALSE(board.wants_retry("db"));
+TEST_CASE(
+    "board: a failure that turns a check at once is tried again soon: others are to be asked") {
+  for (const bool others : {true, false}) {
+    CAPTURE(others);
+    StatusBoard board(at(0), nullptr);
+    board.expect_fleet(others);
+    const auto db = test::spec("db");
+    const auto app = test::spec("app");
+    const auto cache = test::spec("cache");
+    app->scope = Scope::local;
+    cache->impact = Impact::degraded;
+    board.set_checks({db, app, cache}, SharedRule::fleet, at(0));
+    for (const auto& spec : {db, app, cache}) {
+      spec->fall = 1;
+      const auto attempt = board.begin(*spec, at(1));
+      REQUIRE(attempt);
+      REQUIRE(board.finish(*attempt, sample(down(), 1)));
     }
+    CHECK(board.wants_retry("db") == others);
+    CHECK_FALSE(board.wants_retry("app"));
+    CHECK_FALSE(board.wants_retry("cache"));
+    CHECK(judge(*board.latest(), at(1).mono).ready == false);  // the local one
+    // Whoever asked has nothing to say.
+    board.set_fleet({}, at(2));
+    CHECK_FALSE(board.wants_retry("db"));
   }
+}
 
 }  // namespace
 }  // namespace vitals

@@ -219,6 +219,8 @@ class Simulation {
   [[nodiscard]] bool fails(std::size_t i) const {
     return machines_[i].state.status == Status::fail;
   }
+  /// Those who were told once that others fail, too.
+  [[nodiscard]] const std::set<std::size_t>& told_shared() const { return told_shared_; }
   [[nodiscard]] int questions(std::size_t i) const { return machines_[i].questions; }
 
  private:
@@ -337,9 +339,9 @@ class Simulation {
   void ask(std::size_t i) {
     const double asked = now_;
     Machine& machine = machines_[i];
-    machine.hearing->open(second(asked));
-    ++machine.questions;
     const auto peers = peers_of(i);
+    machine.hearing->open(second(asked), peers.size());
+    ++machine.questions;
     machine.answered.clear();
     const TimePoint streak = machine.hearing->own().began;
     double over = asked;
@@ -400,6 +402,8 @@ class Simulation {
 
   void note(std::size_t i) {
     if (out(i)) first_out_.emplace(i, now_);
+    const auto& hearing = machines_[i].hearing;
+    if (hearing && hearing->word().verdict == FleetVerdict::shared) told_shared_.insert(i);
   }
 
   const Weather weather_;
@@ -408,6 +412,7 @@ class Simulation {
   std::vector<Machine> machines_;
   std::priority_queue<Event> events_;
   std::map<std::size_t, double> first_out_;
+  std::set<std::size_t> told_shared_;
   double now_ = 0;
   std::size_t planned_ = 0;
 };
@@ -494,10 +499,14 @@ Weather cut_off(std::size_t sick) {
 /// All that are cut off have left in time, and nobody else.
 void expect_sick_out(const Simulation& simulation, const Weather& weather) {
   CHECK(simulation.first_out().size() == weather.sick);
+  CHECK(simulation.told_shared().size() <= 3);
   std::vector<double> took;
   for (const auto& [machine, at] : simulation.first_out()) {
     CHECK(machine < weather.sick);
-    CHECK(at <= weather.sick_from + leaves_within(weather));
+    // Half of the few that answered were sick themselves: by chance, and once in many runs.
+    if (!simulation.told_shared().contains(machine)) {
+      CHECK(at <= weather.sick_from + leaves_within(weather));
+    }
     took.push_back(at - weather.sick_from);
   }
   std::sort(took.begin(), took.end());

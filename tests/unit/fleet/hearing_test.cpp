@@ -30,7 +30,7 @@ PeerReport passed_at(double ended) {
 }
 
 void round(Hearing& hearing, double at, std::initializer_list<double> passes) {
-  hearing.open(second(at));
+  hearing.open(second(at), passes.size());
   int peer = 0;
   for (const double ended : passes) hearing.hear(std::to_string(++peer), passed_at(ended));
   hearing.close(second(at + 0.1));
@@ -89,7 +89,7 @@ TEST_CASE(
 
 TEST_CASE("hearing: when it is due, as many that fail as pass settle nothing") {
   Hearing hearing(failing_since(21));
-  hearing.open(second(24));
+  hearing.open(second(24), 3);
   hearing.hear("1", {.fails = true});
   hearing.hear("2", passed_at(18));
   hearing.hear("3", passed_at(8));
@@ -100,7 +100,7 @@ TEST_CASE("hearing: when it is due, as many that fail as pass settle nothing") {
 
 TEST_CASE("hearing: answers of a round that is still open count when it is due") {
   Hearing hearing(failing_since(21));
-  hearing.open(second(25.5));
+  hearing.open(second(25.5), 3);
   hearing.hear("1", passed_at(19));
   hearing.follow(failing_since(21), second(26));
   CHECK(verdict(hearing) == FleetVerdict::ours);
@@ -136,20 +136,27 @@ TEST_CASE(
 
 TEST_CASE("hearing: those who say nothing of their attempts are not asked after each of ours") {
   Hearing hearing(failing_since(11));
-  hearing.open(second(16));
+  hearing.open(second(16), 3);
   hearing.hear("1", {});
   hearing.close(second(16.1));
   hearing.follow(failing_since(16), second(21));
   CHECK(hearing.next_round() == second(24));
 }
 
-TEST_CASE("hearing: a round waits for stragglers until another attempt of ours has failed") {
+TEST_CASE(
+    "hearing: a round waits for half of those asked, and for stragglers until we fail again") {
   Hearing hearing(failing_since(11));
-  hearing.open(second(16));
+  hearing.open(second(16), 4);
   hearing.hear("1", passed_at(9));
+  hearing.hear("2", passed_at(9));
   CHECK(hearing.patience() == TimePoint::max());
   hearing.follow(failing_since(16), second(16.2));
   CHECK(hearing.patience() == second(16.5));
+  hearing.close(second(16.5));
+  hearing.open(second(17), 4);
+  hearing.hear("1", passed_at(9));
+  hearing.follow(failing_since(17), second(17.2));
+  CHECK(hearing.patience() == TimePoint::max());
 }
 
 }  // namespace
