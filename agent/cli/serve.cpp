@@ -94,12 +94,19 @@ void keep_origin(int link, const Config& config) {
   if (config.origin) child::hand_config_over(link, config::to_bytes(*config.origin));
 }
 
+/// What an agent under `vitals run` shares with the supervisor.
+struct Supervised {
+  Fd link;
+  child::SupervisorSettings settings;
+  std::optional<front::Door> door;
+};
+
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
 class Agent {
  public:
-  /// `link` to the supervisor; empty: there is none.
+  /// Without `supervised` there is no supervisor.
   Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started,
-        Fd link, std::optional<front::Page> door)
+        std::optional<Supervised> supervised)
       : source_(std::move(source)),
         config_(std::move(config)),
         running_{config_.server.listen, config_.app.front, config_.app.upstream},
@@ -111,14 +118,18 @@ class Agent {
         scheduler_(board_, keeper_),
         autostop_(autostop_parts()),
         endpoints_(sources()) {
-    if (link) app_link_ = std::make_unique<child::AppLink>(std::move(link), board_, log_);
-    if (!door) return;
-    herald_ = std::make_unique<front::Herald>(*std::move(door), started.mono, [this] {
-      const Instant now = Instant::now();
-      keeper_.look(now);
-      const auto snapshot = board_.latest();
-      return front::verdicts_of(*snapshot, judge(*snapshot, now.mono));
-    });
+    if (!supervised) return;
+    supervisor_settings_ = supervised->settings;
+    app_link_ = std::make_unique<child::AppLink>(std::move(supervised->link), board_, log_);
+    if (!supervised->door) return;
+    door_listener_ = std::move(supervised->door->listener);
+    herald_ =
+        std::make_unique<front::Herald>(std::move(supervised->door->page), started.mono, [this] {
+          const Instant now = Instant::now();
+          keeper_.look(now);
+          const auto snapshot = board_.latest();
+          return front::verdicts_of(*snapshot, judge(*snapshot, now.mono));
+        });
   }
 
   /// Answers first, then everything that costs time.
@@ -127,6 +138,7 @@ class Agent {
     board_.set_checks(specs_of(config_), config_.shared_rule, Instant::now());
     scheduler_.expect_calls(config_.checks);
     if (app_link_) {
+      if (auto error = hand_over()) return error;
       if (auto error = app_link_->start()) return error;
     }
     auto refused =
@@ -189,6 +201,20 @@ class Agent {
   }
 
  private:
+  /// The supervisor starts the app after this.
+  std::optional<Error> hand_over() {
+    const int link = app_link_->descriptor();
+    if (herald_) herald_->say();
+    if (const Fd listener = std::move(door_listener_)) {
+      if (auto error = front::hand_over(config_, link, listener.get(), herald_->page_fd()))
+        return error;
+    }
+    child::hand_listener_over(link, server_->listener());
+    keep_origin(link, config_);
+    child::tell_ready(link, supervisor_settings_);
+    return std::nullopt;
+  }
+
   void on_event(const Event& event) {
     log_event(log_, event);
     if (app_link_ && event.type == Event::Type::ready && event.on) app_link_->note_ready();
@@ -446,6 +472,8 @@ class Agent {
   idle::Autostop autostop_;
   Endpoints endpoints_;
   std::unique_ptr<child::AppLink> app_link_;
+  child::SupervisorSettings supervisor_settings_{};
+  Fd door_listener_;                       // until the supervisor has it
   std::unique_ptr<front::Herald> herald_;  // with a front door
 };
 
@@ -482,21 +510,17 @@ int serve(const Arguments& arguments) {
   limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
   auto server = HttpServer::listen(config.value().server.listen, limits, std::move(listener));
   if (!server) return complain(server.error().message, exit_failure);
-  std::optional<front::Page> door;
+  std::optional<Supervised> supervised;
   if (link) {
     const auto settings = child::supervisor_settings(config.value());
     if (!settings) return report_mistakes({{settings.error().message}});
-    auto taken = front::take_door(config.value(), link.get(), std::move(page));
-    if (!taken) return complain(taken.error().message, exit_failure);
-    door = std::move(taken).value();
-    child::hand_listener_over(link.get(), server.value()->listener());
-    keep_origin(link.get(), config.value());
-    child::tell_ready(link.get(), settings.value());
+    auto door = front::take_door(config.value(), std::move(page));
+    if (!door) return complain(door.error().message, exit_failure);
+    supervised = Supervised{std::move(link), settings.value(), std::move(door).value()};
   }
 
-  auto agent =
-      std::make_unique<Agent>(std::move(source), std::move(config).value(),
-                              std::move(server).value(), started, std::move(link), std::move(door));
+  auto agent = std::make_unique<Agent>(std::move(source), std::move(config).value(),
+                                       std::move(server).value(), started, std::move(supervised));
   const auto error = agent->start();
   if (!mistakes.lines.empty()) agent->reject(mistakes.lines);
   if (!error) agent->wait(signals);

@@ -9,7 +9,21 @@
 #include "agent/serve/listener.hpp"
 
 namespace vitals::front {
-namespace {
+Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
+
+Result<std::optional<Door>> take_door(const Config& config, Fd inherited) {
+  if (inherited) {
+    auto page = Page::open(std::move(inherited));
+    if (!page) return page.error();
+    return std::optional<Door>(Door{std::move(page).value(), {}});
+  }
+  if (config.app.front.empty()) return std::optional<Door>();
+  auto listener = http::open_listener(config.app.front, "[app] front");
+  if (!listener) return listener.error();
+  auto page = Page::create();
+  if (!page) return page.error();
+  return std::optional<Door>(Door{std::move(page).value(), std::move(listener.value().fd)});
+}
 
 std::optional<Error> hand_over(const Config& config, int link, int listener, int page) {
   child::HelperMessage message;
@@ -22,27 +36,6 @@ std::optional<Error> hand_over(const Config& config, int link, int listener, int
   const std::array<int, child::passed_descriptors> descriptors{listener, page};
   if (child::send_bytes(link, &message, sizeof message, &descriptors)) return std::nullopt;
   return Error{"can't hand the front door to the supervisor"};
-}
-
-}  // namespace
-
-Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
-
-Result<std::optional<Page>> take_door(const Config& config, int link, Fd inherited) {
-  if (inherited) {
-    auto page = Page::open(std::move(inherited));
-    if (!page) return page.error();
-    return std::optional<Page>(std::move(page).value());
-  }
-  if (config.app.front.empty()) return std::optional<Page>();
-  auto listener = http::open_listener(config.app.front, "[app] front");
-  if (!listener) return listener.error();
-  auto page = Page::create();
-  if (!page) return page.error();
-  if (auto error = hand_over(config, link, listener.value().fd.get(), page.value().fd())) {
-    return *error;
-  }
-  return std::optional<Page>(std::move(page).value());
 }
 
 }  // namespace vitals::front

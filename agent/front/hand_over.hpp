@@ -16,9 +16,19 @@ namespace vitals::front {
 /// anything else opens a descriptor.
 [[nodiscard]] Fd inherited_page();
 
-/// The page of the door. The first agent listens where [app] front says, and hands listener and
-/// page over; one that comes back finds the page it inherited. Nothing when no front door is
-/// configured.
-[[nodiscard]] Result<std::optional<Page>> take_door(const Config& config, int link, Fd inherited);
+/// The door as the agent has it.
+struct Door {
+  Page page;
+  Fd listener;  // empty: the supervisor has it already
+};
+
+/// The first agent listens where [app] front says; one that comes back finds the page it inherited.
+/// Nothing when no front door is configured.
+[[nodiscard]] Result<std::optional<Door>> take_door(const Config& config, Fd inherited);
+
+/// Gives listener and page to the supervisor, which starts the door at once: the page should have
+/// its first word by then.
+[[nodiscard]] std::optional<Error> hand_over(const Config& config, int link, int listener,
+                                             int page);
 
 }  // namespace vitals::front

@@ -23,6 +23,8 @@ Herald::Herald(Page page, TimePoint agent_started, std::function<Verdicts()> ver
 
 Herald::~Herald() { stop(); }
 
+void Herald::say() { page_.say(verdicts_(), agent_started_, Clock::now()); }
+
 std::optional<Error> Herald::start() {
   auto thread = Thread::start("front herald", [this] { run(); });
   if (!thread) return thread.error();
@@ -53,7 +55,7 @@ void Herald::run() {
   while (!stopping_) {
     woken_ = false;
     lock.unlock();
-    page_.say(verdicts_(), agent_started_, Clock::now());
+    say();
     lock.lock();
     changed_.wait_for(lock, herald_beat, [this] { return woken_ || stopping_; });
   }

@@ -30,11 +30,14 @@ class Herald {
   Herald(const Herald&) = delete;
   Herald& operator=(const Herald&) = delete;
 
+  /// Once, on the caller's thread: before the door opens, so that nobody finds it without a word.
+  void say();
   [[nodiscard]] std::optional<Error> start();
   /// The agent is about to end: the door says so at once.
   void stop();
   /// Something has changed. From any thread.
   void wake();
+  [[nodiscard]] int page_fd() const { return page_.fd(); }
   [[nodiscard]] Counts counts() const { return page_.counts(); }
 
  private:
