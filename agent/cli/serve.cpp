@@ -98,7 +98,7 @@ void keep_origin(int link, const Config& config) {
 struct Supervised {
   Fd link;
   child::SupervisorSettings settings;
-  std::optional<front::Door> door;
+  std::optional<front::OpenDoor> door;
 };
 
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.

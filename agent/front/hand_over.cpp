@@ -11,18 +11,18 @@
 namespace vitals::front {
 Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
 
-Result<std::optional<Door>> take_door(const Config& config, Fd inherited) {
+Result<std::optional<OpenDoor>> take_door(const Config& config, Fd inherited) {
   if (inherited) {
     auto page = Page::open(std::move(inherited));
     if (!page) return page.error();
-    return std::optional<Door>(Door{std::move(page).value(), {}});
+    return std::optional<OpenDoor>(OpenDoor{std::move(page).value(), {}});
   }
-  if (config.app.front.empty()) return std::optional<Door>();
+  if (config.app.front.empty()) return std::optional<OpenDoor>();
   auto listener = http::open_listener(config.app.front, "[app] front");
   if (!listener) return listener.error();
   auto page = Page::create();
   if (!page) return page.error();
-  return std::optional<Door>(Door{std::move(page).value(), std::move(listener.value().fd)});
+  return std::optional<OpenDoor>(OpenDoor{std::move(page).value(), std::move(listener.value().fd)});
 }
 
 std::optional<Error> hand_over(const Config& config, int link, int listener, int page) {

@@ -17,14 +17,14 @@ namespace vitals::front {
 [[nodiscard]] Fd inherited_page();
 
 /// The door as the agent has it.
-struct Door {
+struct OpenDoor {
   Page page;
   Fd listener;  // empty: the supervisor has it already
 };
 
 /// The first agent listens where [app] front says; one that comes back finds the page it inherited.
 /// Nothing when no front door is configured.
-[[nodiscard]] Result<std::optional<Door>> take_door(const Config& config, Fd inherited);
+[[nodiscard]] Result<std::optional<OpenDoor>> take_door(const Config& config, Fd inherited);
 
 /// Gives listener and page to the supervisor, which starts the door at once: the page should have
 /// its first word by then.
