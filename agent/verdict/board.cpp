@@ -487,7 +487,7 @@ bool StatusBoard::follow_group_locked(Slot& slot, Instant now, bool sampled, Eve
   const auto members = members_locked(*slot.state->spec, now);
   const GroupStatus group = judge_group(members, slot.state->spec->need);
   auto state = std::make_shared<CheckState>(*slot.state);
-  const Status status = group_status(group.status, state->status);
+  const Status status = group_status(group, state->status);
   if (status == group.status) state->reason = group.reason;
   state->detail = group_detail(members);
   state->ever_finished = std::all_of(

@@ -47,9 +47,10 @@ struct GroupStatus {
 /// asked for: `need` shrinks to what remains.
 [[nodiscard]] GroupStatus judge_group(std::span<const MemberView> members, int need);
 
-/// What the group is from now on: one that had a status waits for a member that a reload changed.
-[[nodiscard]] inline Status group_status(Status now, Status before) {
-  return now == Status::unknown ? before : now;
+/// What the group is from now on: one that had a status waits for a member that a reload changed,
+/// but not for members of which nothing is asked.
+[[nodiscard]] inline Status group_status(const GroupStatus& now, Status before) {
+  return now.status == Status::unknown && !now.all_out ? before : now.status;
 }
 
 /// "2 of 2", "1 of 2: search-b timeout": who is not well, and why.

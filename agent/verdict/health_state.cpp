@@ -89,6 +89,12 @@ Fold turn_stale(CheckState& state, Instant now) {
   return fold;
 }
 
+/// A failure of the one took at least as much down as a failure of the other will.
+bool weighs_no_more(const CheckSpec& spec, const CheckSpec& before) {
+  const bool narrower = spec.scope == before.scope || spec.scope == Scope::shared;
+  return spec.impact >= before.impact && narrower && (before.live || !spec.live);
+}
+
 void inherit(CheckState& state, const CheckState& failing) {
   state.inherited = true;
   state.status = Status::fail;
@@ -105,10 +111,8 @@ void inherit(CheckState& state, const CheckState& failing) {
 
 /// Under its new config nothing is due: what it failed with before is none of its business.
 void start_anew(CheckState& state, Instant now, Fold& fold) {
-  fold.from = state.status;
+  change_status(state, {Status::unknown, now, now}, fold);
   state.inherited = false;
-  state.status = Status::unknown;
-  state.since = state.changed = now;
   state.reason = Reason::none;
   state.failures_in_a_row = 0;
 }
@@ -142,6 +146,7 @@ CheckState changed_state(std::shared_ptr<const CheckSpec> spec, const CheckState
   const KindSpec* const kind = state.spec->kind;
   // It may rightly stay unknown for a day, and what another kind said is no word on that.
   if (!kind->counts_while_unknown && kind != before.spec->kind) return state;
+  if (!weighs_no_more(*state.spec, *before.spec)) return state;
   CheckState failing = before;
   if (!before.spec->is_group()) turn_stale(failing, now);
   if (failing.status == Status::fail) inherit(state, failing);
@@ -189,7 +194,8 @@ Fold apply_sample(CheckState& state, const Sample& sample) {
   state.alive_at = sample.finished.mono;
   if (sample.result.undecided) {
     note_evidence(state, sample.finished.mono);
-    if (state.inherited) start_anew(state, sample.finished, fold);
+    // Where something will be due, the failure goes on: a reload begins that wait again.
+    if (state.inherited && !sample.result.ask_again_in) start_anew(state, sample.finished, fold);
     if (state.status == Status::unknown) state.detail = sample.result.detail;
     return fold;
   }

@@ -56,8 +56,8 @@ inline constexpr Duration overrun_slack{50};
 [[nodiscard]] CheckState fresh_state(std::shared_ptr<const CheckSpec> spec, Instant created);
 
 /// What a reload that changes the check leaves of it: its mute, and a failure, which readers must
-/// not see end before it passed once. What was well, or never was anything, is unknown; it counts
-/// as such only if it did before.
+/// not see end before it passed once, unless a failure weighs more under the new config than it
+/// did. What else there was is unknown; it counts as such only if it did before.
 [[nodiscard]] CheckState changed_state(std::shared_ptr<const CheckSpec> spec,
                                        const CheckState& before, Instant now);
 

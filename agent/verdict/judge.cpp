@@ -80,7 +80,7 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
     if (!member.suppressed_by.empty()) suppressed_by = member.suppressed_by;
   }
   const GroupStatus now = judge_group(members, state.spec->need);
-  const bool waits = group_status(now.status, state.status) != now.status;
+  const bool waits = group_status(now, state.status) != now.status;
   if (!waits && (now.status != state.status || now.reason != state.reason)) {
     group.status = now.status;
     group.reason = now.reason;

@@ -617,9 +617,36 @@ TEST_CASE_FIXTURE(Fixture, "reload: a failing check that became a heartbeat star
   patient->fingerprint = "nightly without first_within";
   configure({patient}, 10);
   CHECK(judged(10).verdict == Status::fail);
-  tell("nightly", undecided("no call since the agent started"), 11);
-  CHECK(judged(11).verdict == Status::pass);
-  CHECK(judged(11).checks[0].status == Status::unknown);
+  auto waiting = undecided("no call since the agent started, 25h are allowed");
+  waiting.ask_again_in = std::chrono::hours(25);
+  tell("nightly", waiting, 11);
+  CHECK(judged(11).verdict == Status::fail);  // another setting was edited
+  events.clear();
+  tell("nightly", undecided("no call since the agent started"), 12);
+  CHECK(judged(12).verdict == Status::pass);
+  CHECK(judged(12).checks[0].status == Status::unknown);
+  CHECK(events.front() == "nightly fail>unknown");
+  const auto from = static_cast<std::size_t>(Status::fail);
+  const auto to = static_cast<std::size_t>(Status::unknown);
+  CHECK(board.latest()->checks[0]->counters.transitions[from][to] == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "reload: a failure that weighed less before does not count after an edit") {
+  auto info = test::spec("db");
+  info->impact = Impact::info;
+  configure({info});
+  for (const double now : {1.0, 3.0, 5.0}) tell("db", down(), now);
+  REQUIRE(judged(5).verdict == Status::pass);
+  auto spec = changed("db");
+  SUBCASE("info becomes critical") { spec->impact = Impact::critical; }
+  SUBCASE("nobody's liveness becomes liveness") {
+    spec->impact = Impact::info;
+    spec->live = true;
+  }
+  configure({spec}, 6);
+  CHECK(judged(6).checks[0].status == Status::unknown);
+  CHECK(judged(6).verdict == Status::pass);
 }
 
 TEST_CASE_FIXTURE(Fixture,
@@ -644,6 +671,30 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(judged(10).verdict == Status::fail);
   tell("b", passed("ok"), 11);
   CHECK(judged(11).verdict == Status::pass);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "reload: a group whose members start anew unfed does not go on failing") {
+  static const KindSpec heartbeat{.name = "heartbeat", .counts_while_unknown = false};
+  const auto member = [](const std::string& fingerprint) {
+    auto spec = std::make_shared<CheckSpec>(*test::spec("nightly"));
+    spec->kind = &heartbeat;
+    spec->impact = Impact::info;
+    spec->fingerprint = fingerprint;
+    return spec;
+  };
+  auto jobs = std::make_shared<CheckSpec>(*test::spec("jobs"));
+  jobs->kind = &group_kind();
+  jobs->members = {"nightly"};
+  jobs->need = 1;
+  configure({member("with first_within"), jobs});
+  for (const double now : {1.0, 3.0, 5.0}) tell("nightly", down(), now);
+  REQUIRE(judged(5).verdict == Status::fail);
+  configure({member("without"), jobs}, 6);
+  CHECK(judged(6).verdict == Status::fail);
+  tell("nightly", undecided("no call since the agent started"), 7);
+  CHECK(judged(7).checks[1].status == Status::unknown);
+  CHECK(judged(7).verdict == Status::pass);
 }
 
 TEST_CASE("board: whoever asks other Machines hears of each attempt of a streak, and of its end") {
