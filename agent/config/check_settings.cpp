@@ -45,8 +45,7 @@ std::string canonical_text(const Value& value) {
 void add_parts(const Value& value, bool secret, SecretSet& hushed) {
   for (const auto& child : value.children) add_parts(child, secret, hushed);
   for (const auto& part : url_secrets(value.text)) hushed.add(part);
-  // A scheme alone holds nothing yet.
-  if (!secret || value.text.ends_with("://")) return;
+  if (!secret) return;
   hushed.add(value.text);
   const auto colon = value.text.find(':');
   if (colon != std::string::npos) hushed.add(value.text.substr(colon + 1));
@@ -245,7 +244,10 @@ std::string CheckSettings::hush(std::string_view message) const {
   SecretSet hushed;
   for (const auto& spec : input_.kind.settings) {
     const Value* value = input_.table.table().find(spec.name);
-    if (value != nullptr && (spec.secret || spec.url)) add_parts(*value, spec.secret, hushed);
+    if (value == nullptr || !(spec.secret || spec.url)) continue;
+    // A scheme alone holds nothing yet; a token that ends like one does.
+    const bool is_scheme = spec.url && value->text.ends_with("://");
+    add_parts(*value, spec.secret && !is_scheme, hushed);
   }
   for (const auto& content : loaded_files_) add_parts(text_value({}, content, {}), true, hushed);
   return input_.secrets->scrub(hushed.scrub(message));

@@ -18,7 +18,7 @@ const KnownRequest* KnownRequests::find(std::string_view bytes, bool from_loopba
 
 void KnownRequests::remember(std::string_view bytes, const RequestHead& head, HttpRequest request) {
   if (bytes.empty() || bytes.size() > known_head_max || head.forwarded) return;
-  if (!request.authorization.empty() || find(bytes, request.from_loopback) != nullptr) return;
+  if (head.has_credentials || find(bytes, request.from_loopback) != nullptr) return;
   entries_[next_] = {std::string(bytes), head, std::move(request)};
   next_ = (next_ + 1) % entries_.size();
 }

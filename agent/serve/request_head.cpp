@@ -172,6 +172,7 @@ Refusal check_whole(RequestHead& head, const Seen& seen) {
   if (seen.hosts == 0 && !head.http_1_0) return bad("HTTP/1.1 needs a Host header");
   if (head.chunked && seen.lengths > 0) return bad("both Content-Length and Transfer-Encoding");
   if (head.chunked && head.http_1_0) return bad("HTTP/1.0 has no Transfer-Encoding");
+  head.has_credentials = seen.authorizations > 0;
   if (seen.authorizations > 1) head.authorization.clear();
   if (head.http_1_0) {
     head.keep_alive = seen.keeps && !seen.closes;

@@ -29,6 +29,7 @@ struct RequestHead {
   std::string target;
   std::string accept;              // all Accept lines joined with ", "
   std::string authorization;       // empty also when it was sent more than once
+  bool has_credentials = false;    // also then
   std::size_t content_length = 0;  // saturates instead of overflowing
   bool chunked = false;
   bool http_1_0 = false;

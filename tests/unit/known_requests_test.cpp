@@ -40,6 +40,13 @@ TEST_CASE("known requests: the same bytes from the same side are the same reques
   CHECK(found->bytes == bytes);
 }
 
+TEST_CASE("known requests: whoever shows a token twice is not kept, either") {
+  KnownRequests known;
+  const auto bytes = head_of("/health", "Authorization: Bearer a\r\nAuthorization: Bearer b\r\n");
+  remember(known, bytes);
+  CHECK(known.find(bytes, true) == nullptr);
+}
+
 TEST_CASE("known requests: one byte less, one that differs or another side is another request") {
   KnownRequests known;
   const auto bytes = head_of("/health", "Accept: text/plain\r\n");
