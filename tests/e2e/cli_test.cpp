@@ -156,7 +156,8 @@ TEST_CASE("serve: with nothing to check it still serves and says so") {
   CHECK(agent.get("/health").status == 200);
   CHECK(agent.get("/health").body.find("nothing to check") != std::string::npos);
   CHECK(agent.get("/health/ready").status == 200);
-  CHECK(agent.process().output().find("nothing to check") != std::string::npos);
+  CHECK(eventually(
+      [&] { return agent.process().output().find("nothing to check") != std::string::npos; }));
   CHECK(agent.process().stop(SIGTERM) == 0);
 }
 

@@ -61,8 +61,10 @@ TEST_CASE(
   CHECK(failed == 0);
   CHECK(served > 10);
   CHECK(pid_of_web_app(port) == app);
-  CHECK(agent.process().output().find("a process beside the app died and is started again") !=
-        std::string::npos);
+  CHECK(eventually([&] {
+    return agent.process().output().find("a process beside the app died and is started again") !=
+           std::string::npos;
+  }));
   CHECK(agent.process().stop() == 7);
 }
 
@@ -82,7 +84,9 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
     return next != 0 && next != victim && agent.status_of("app") == "pass";
   }));
   CHECK(agent.metric("vitals_config_last_reload_successful") == 0);
-  CHECK(agent.process().output().find("config rejected, nothing changed") != std::string::npos);
+  CHECK(eventually([&] {
+    return agent.process().output().find("config rejected, nothing changed") != std::string::npos;
+  }));
   // What is in force is what the next one gets, too.
   kill(agent_of(agent.process().pid()), SIGKILL);
   CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
@@ -117,7 +121,8 @@ TEST_CASE("run: an agent that dies while files of its secrets are gone comes bac
     }));
     CHECK(eventually([&] { return agent.metric("vitals_config_last_reload_successful") == 0; }));
   }
-  CHECK(agent.process().output().find("cannot read") != std::string::npos);
+  CHECK(eventually(
+      [&] { return agent.process().output().find("cannot read") != std::string::npos; }));
   secrets.write("url", url);
   CHECK(eventually([&] { return agent.status_of("app") == "pass"; }, 30s));
   CHECK(pid_of_web_app(port) == app);
@@ -159,7 +164,8 @@ TEST_CASE(
   CHECK(eventually([&] { return kill(app, 0) != 0; }));
   CHECK(eventually([&] { return kill(beside, 0) != 0; }));
   CHECK(!accepts_tcp(agent.port()));
-  CHECK(agent.process().output().find("the supervisor died") != std::string::npos);
+  CHECK(eventually(
+      [&] { return agent.process().output().find("the supervisor died") != std::string::npos; }));
 }
 
 TEST_CASE(

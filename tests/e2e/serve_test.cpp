@@ -55,7 +55,7 @@ TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what d
   agent.reload(kept + "[checks.broken]\nkind = \"nosuch\"\n");
   REQUIRE(eventually([&] { return agent.metric("vitals_config_last_reload_successful") == 0; }));
   CHECK(agent.status_of("old") == "pass");
-  CHECK(agent.process().output().find("nosuch") != std::string::npos);
+  CHECK(eventually([&] { return agent.process().output().find("nosuch") != std::string::npos; }));
 
   agent.reload(
       kept + check("new", "http", app.url("/new")) +
@@ -63,7 +63,8 @@ TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what d
   REQUIRE(eventually([&] { return agent.status_of("new") == "pass"; }));
   CHECK(agent.metric("vitals_config_last_reload_successful") == 1);
   // What is worth a line at the start is worth one after a reload.
-  CHECK(agent.process().output().find("pgbouncer") != std::string::npos);
+  CHECK(
+      eventually([&] { return agent.process().output().find("pgbouncer") != std::string::npos; }));
   CHECK(agent.get("/health/check/old").status == 404);
   CHECK(std::isnan(agent.metric("vitals_check_up", {{"check", "old"}})));
   CHECK(agent.metric("vitals_check_attempts_total", {{"check", "kept"}, {"outcome", "pass"}}) >=

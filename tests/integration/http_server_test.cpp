@@ -356,7 +356,7 @@ TEST_CASE("server: a head that drips is closed at its time, a silent connection 
   CHECK(seconds_since(start) < test::at_most(2));
 }
 
-TEST_CASE("server: the limits in force are those of the README") {
+TEST_CASE("server: the limits in force by default are what the README says") {
   const ServerLimits limits;
   CHECK(limits.request_line_max == 4'096);
   CHECK(limits.head_max == 8'192);
