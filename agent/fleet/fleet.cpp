@@ -64,10 +64,14 @@ std::optional<Error> Fleet::configure(const FleetSettings& settings) {
     const std::lock_guard lock(mutex_);
     settings_ = settings;
   }
-  board_.expect_fleet(!settings.peers.empty());
   worker_.nudge();
-  if (settings.peers.empty()) return std::nullopt;
-  return worker_.start("fleet", [this] { run(); });
+  const bool asks = !settings.peers.empty();
+  if (asks) {
+    if (auto error = worker_.start("fleet", [this] { run(); })) return error;
+  }
+  // Only a thread that runs replaces the word that the board expects.
+  board_.expect_fleet(asks);
+  return std::nullopt;
 }
 
 void Fleet::nudge() { worker_.nudge(); }
@@ -132,7 +136,7 @@ void Fleet::follow(const FleetSettings& settings) {
   }
   if (failing.empty()) {
     addresses_.clear();
-    looked_up_ = {};
+    looked_up_.reset();
     answered_.clear();
   }
   publish();
@@ -164,7 +168,7 @@ TimePoint Fleet::patience_on(const std::vector<std::string>& checks) const {
 
 void Fleet::look_up(const FleetSettings& settings, const Deadline& deadline) {
   // In a failure that is just beginning, answers are worth more than a list from this second.
-  if (Clock::now() < looked_up_ + round_interval) return;
+  if (!is_look_up_due(looked_up_, Clock::now())) return;
   auto found = look_up_(settings.peers, deadline.at_most(look_up_timeout));
   // While DNS fails those of the last round can still be asked.
   if (!found) return;

@@ -110,7 +110,7 @@ class Fleet {
   std::mt19937 random_;
   std::map<std::string, Heard> heard_;  // by check
   std::vector<std::string> addresses_;  // of the last look-up that found any
-  TimePoint looked_up_{};               // when it did
+  std::optional<TimePoint> looked_up_;  // when it did
   std::set<std::string> answered_;      // in the last round
 
   /// Guards everything below; held for a copy.

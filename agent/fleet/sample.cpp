@@ -11,6 +11,8 @@
 #include <memory>
 #include <optional>
 
+#include "agent/fleet/decide.hpp"
+
 namespace vitals::fleet {
 namespace {
 
@@ -73,6 +75,10 @@ std::string canonical_address(const std::string& text) {
   in_addr v4{};
   if (inet_pton(AF_INET, text.c_str(), &v4) == 1) return written(AF_INET, v4);
   return text;
+}
+
+bool is_look_up_due(const std::optional<TimePoint>& last, TimePoint now) {
+  return !last || now >= *last + round_interval;
 }
 
 }  // namespace vitals::fleet

@@ -2,12 +2,19 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include <vitals/time.hpp>
+
 namespace vitals::fleet {
+
+/// Whether a round looks the fleet's addresses up anew. `last`: when that last found any; nothing:
+/// it never did.
+[[nodiscard]] bool is_look_up_due(const std::optional<TimePoint>& last, TimePoint now);
 
 struct SampleRequest {
   std::vector<std::string> addresses;  // of the fleet, numeric; may hold ours and doubles

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
+
 #include <chrono>
 #include <ctime>
 #include <iomanip>
@@ -125,6 +127,44 @@ TEST_CASE("fleet: while the others can't tell, the check is asked at its retry_i
   CHECK(fixture.status() == Status::fail);
   CHECK(eventually([&] { return fixture.wants_retry(); }));
   CHECK(fixture.word()->verdict == FleetVerdict::alone);
+}
+
+/// This process can open nothing while it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before_) == 0);
+    const rlimit none{0, before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+  }
+  ~NoDescriptors() { setrlimit(RLIMIT_NOFILE, &before_); }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_CASE("fleet: where it can't be started, no check waits for what others say") {
+  StatusBoard board(Instant::now(), [](const Event&) {});
+  const auto spec = test::spec("db");
+  spec->fall = 1;
+  board.set_checks({spec}, SharedRule::fleet, Instant::now());
+  std::optional<Fleet> fleet;
+  {
+    const NoDescriptors no_descriptors;
+    fleet.emplace(board, [](const std::string&, const Deadline&) {
+      return Result<std::vector<std::string>>(Error{"nobody looks up"});
+    });
+  }
+  CHECK(fleet->configure({.peers = "app.internal", .own_address = ""}));
+  const Instant now = Instant::now();
+  const auto attempt = board.begin(*spec, now);
+  REQUIRE(attempt);
+  REQUIRE(board.finish(*attempt, {now, Instant::now(), failed(Reason::refused, "")}));
+  CHECK(board.latest()->checks[0]->status == Status::fail);
+  CHECK(board.latest()->fleet.empty());
+  CHECK_FALSE(board.wants_retry("db"));
 }
 
 TEST_CASE("fleet: what the others said of a failure that ended says nothing of the next one") {

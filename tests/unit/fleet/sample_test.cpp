@@ -62,6 +62,14 @@ TEST_CASE("sample: who answered is asked again while the fleet has it, the silen
   CHECK(others.size() > 30);
 }
 
+TEST_CASE("sample: the first look-up waits for nothing, also in the first seconds of a Machine") {
+  const TimePoint booted{};
+  CHECK(is_look_up_due(std::nullopt, booted));
+  CHECK(is_look_up_due(std::nullopt, booted + Duration(3'000)));
+  CHECK_FALSE(is_look_up_due(booted + Duration(3'000), booted + Duration(12'999)));
+  CHECK(is_look_up_due(booted + Duration(3'000), booted + Duration(13'000)));
+}
+
 TEST_CASE("sample: our interfaces are known, and addresses compare in one spelling") {
   const auto own = interface_addresses();
   CHECK(own.contains("127.0.0.1"));
