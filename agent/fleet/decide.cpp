@@ -72,12 +72,12 @@ PeerView look_at(const PeerReport& report, const PeerView& before, const OwnFail
   PeerView view;
   view.passed_by = first_pass(before.passed_by, own.began, report);
   view.passed_early_by = first_pass(before.passed_early_by, own.started, report);
-  const TimePoint long_enough = own.began + own.worst_case;
-  if (asked >= long_enough) {
-    if (!view.passed_by) view.passed_by = asked;
-    if (!view.passed_early_by) view.passed_early_by = asked;
-  }
-  if (!report.attempt) view.news_from = long_enough;
+  // Whoever tells that its latest attempt is old has not asked, however long that stays so.
+  if (!report.says_nothing()) return view;
+  view.news_from = own.began + own.worst_case;
+  if (asked < view.news_from) return view;
+  if (!view.passed_by) view.passed_by = asked;
+  if (!view.passed_early_by) view.passed_early_by = asked;
   return view;
 }
 

@@ -21,6 +21,11 @@ struct PeerReport {
     TimePoint latest{};
   };
   std::optional<Span> attempt{};
+  /// It says that there is no attempt to tell of: one that may tell of one any moment, which is
+  /// another thing than to say nothing of attempts at all.
+  bool none = false;
+
+  [[nodiscard]] bool says_nothing() const { return !attempt && !none; }
 };
 
 /// The failure here that others are asked about. Others run the same check with the same settings.
@@ -52,8 +57,9 @@ struct PeerView {
 };
 
 /// What follows from the latest answer and what was known. `asked`: when the question was sent.
-/// One that does not say when it asked last (details are hidden) is taken to have asked since we
-/// first failed once it had its worst case of time to do so.
+/// One that says nothing of its attempts (an old agent that hides details) is taken to have asked
+/// since we first failed once it had its worst case of time to do so; never one that says when it
+/// asked last, or that it has not: its check may rest.
 [[nodiscard]] PeerView look_at(const PeerReport& report, const PeerView& before,
                                const OwnFailure& own, TimePoint asked);
 

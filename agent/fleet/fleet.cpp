@@ -43,7 +43,7 @@ bool begins_to_fail(const CheckState& state, const CheckJudgement& judgement) {
 }
 
 PeerReport report_of(const PeerAnswer& answer, TimePoint asked, TimePoint received) {
-  PeerReport report{.fails = answer.fails};
+  PeerReport report{.fails = answer.fails, .none = answer.none};
   if (answer.attempt) {
     report.attempt = {asked - answer.attempt->most, received - answer.attempt->least};
   }

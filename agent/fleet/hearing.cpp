@@ -14,10 +14,10 @@ constexpr Duration patience_for_stragglers{500};
 
 Hearing::Hearing(const OwnFailure& own) : own_(own) {}
 
-std::vector<PeerView> Hearing::views_since(int round) const {
+std::vector<PeerView> Hearing::views_since(int round, TimePoint asked) const {
   std::vector<PeerView> views;
   for (const auto& [peer, known] : peers_) {
-    if (known.round >= round) views.push_back(known.view);
+    if (known.round >= round && known.asked >= asked) views.push_back(known.view);
   }
   return views;
 }
@@ -41,7 +41,7 @@ void Hearing::follow(const OwnFailure& own, TimePoint now) {
   if (!failed_again && !turns_due) return;
   looked_when_due_ = looked_when_due_ || turns_due;
   // Of an open round, too, as far as it has come.
-  opinion_.reconsider(sum_up(views_since(last_answered_), now));
+  opinion_.reconsider(sum_up(views_since(last_answered_, now - answers_good_for), now));
 }
 
 void Hearing::open(TimePoint now, std::size_t peers) {
@@ -56,6 +56,7 @@ void Hearing::hear(const std::string& peer, const PeerReport& report) {
   Known& known = peers_[peer];
   known.view = look_at(report, known.view, own_, asked_);
   known.round = round_;
+  known.asked = asked_;
 }
 
 void Hearing::close(TimePoint now) {

@@ -13,6 +13,9 @@
 
 namespace vitals::fleet {
 
+/// What was asked for so long ago, a round and what it may take, is no answer in hand any more.
+inline constexpr Duration answers_good_for = round_interval + Duration(2'000);
+
 /// Rounds follow one another: open(), hear() for each answer, close(). follow() may come at any
 /// time.
 class Hearing {
@@ -20,8 +23,8 @@ class Hearing {
   explicit Hearing(const OwnFailure& own);
 
   /// Our failure as it is now; once for each failed attempt at least, and when it is due. Looks at
-  /// the answers in hand again: those of the round before, and of the open one as far as they are
-  /// there.
+  /// the answers in hand again: those of the last round that had any, for answers_good_for, and of
+  /// the open one as far as they are there.
   void follow(const OwnFailure& own, TimePoint now);
 
   /// `peers`: how many are asked.
@@ -46,9 +49,12 @@ class Hearing {
  private:
   struct Known {
     PeerView view;
-    int round = 0;  // of its last answer
+    int round = 0;      // of its last answer
+    TimePoint asked{};  // for that
   };
-  [[nodiscard]] std::vector<PeerView> views_since(int round) const;
+  /// Of answers asked for in this round or later ones, and not before `asked`.
+  [[nodiscard]] std::vector<PeerView> views_since(int round,
+                                                  TimePoint asked = TimePoint::min()) const;
   [[nodiscard]] Round sum_up(const std::vector<PeerView>& views, TimePoint now) const;
 
   OwnFailure own_;

@@ -76,7 +76,8 @@ std::optional<PeerAnswer> read_peer_answer(const RawAnswer& raw, std::string_vie
   const auto told = read_last_attempt(raw.last_attempt);
   PeerAnswer answer;
   answer.fails = status == "fail" || (told && told->said == LastAttempt::Said::fail);
-  if (told && told->said != LastAttempt::Said::none) answer.attempt = {told->ended, told->began};
+  answer.none = told && told->said == LastAttempt::Said::none;
+  if (told && !answer.none) answer.attempt = {told->ended, told->began};
   const Json* const entry = entry_of(document);
   if (entry == nullptr) return answer;
   if (text_of(*entry, "componentId") != check || text_of(*entry, "reason") == "stale") {

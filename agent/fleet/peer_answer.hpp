@@ -19,6 +19,8 @@ struct PeerAnswer {
     Elapsed most{0};
   };
   std::optional<Age> attempt{};
+  /// It says that there is none that says anything of the dependency.
+  bool none = false;
 };
 
 struct RawAnswer {

@@ -98,6 +98,30 @@ TEST_CASE("fleet: one that hides its attempts counts after its worst case of tim
   CHECK(*look_at({}, view, own, second(46)).passed_by == second(36));
 }
 
+TEST_CASE("fleet: one that says that it has not asked does not count, however long it says so") {
+  OwnFailure own = own_failure();
+  own.started = second(8);
+  PeerReport resting;
+  resting.attempt = {second(-3'600), second(-3'599)};
+  PeerReport none;
+  none.none = true;
+  for (const PeerReport& report : {resting, none}) {
+    PeerView view;
+    for (const double asked : {12.0, 35.9, 36.0, 1'000.0}) {
+      CAPTURE(asked);
+      view = look_at(report, view, own, second(asked));
+      CHECK_FALSE(view.fails);
+      CHECK_FALSE(view.passed_by);
+      CHECK_FALSE(view.passed_early_by);
+      // Its work may return at any time.
+      CHECK(view.news_from == TimePoint{});
+    }
+    PeerReport back;
+    back.attempt = {second(1'001), second(1'002)};
+    CHECK(look_at(back, view, own, second(1'003)).passed_by == second(1'002));
+  }
+}
+
 Round round_of(Leaning leaning, double at, int failing = 0, int answered = 8) {
   return {leaning, leaning == Leaning::unheard ? 0 : answered, failing, second(at)};
 }
@@ -173,6 +197,9 @@ struct Weather {
   bool always_so_long = false;  // each of them does
   double hiding = 0;            // share of Machines that say nothing of their attempts
   bool whole_seconds = false;   // the others say when they asked by their document alone
+  double resting = 0;           // share of Machines that are idle and do not ask for a while
+  std::size_t busy = 1;         // the first so many never rest
+  bool until_the_end = false;   // who rests does so for good
   int fall = 3;
   double lasts = 0;
 };
@@ -194,6 +221,7 @@ class Simulation {
       machines_[i].state = fresh_state(spec_, test::at(0));
       machines_[i].hides = draw(0, 1) < weather.hiding;
       machines_[i].clock_offset = draw(0, 1);
+      if (i >= weather.busy && draw(0, 1) < weather.resting) rest_for_a_while(machines_[i]);
       plan(draw(0, 10), [this, i] { attempt(i); });
     }
   }
@@ -236,6 +264,10 @@ class Simulation {
     CheckState state;
     bool hides = false;
     double clock_offset = 0;  // of its seconds against ours
+    double rests_from = 0;    // in [rests_from, rests_to), while it passes
+    double rests_to = 0;
+    bool rests = false;
+    bool says_none = false;  // while it rests, as after a resume
     std::optional<Hearing> hearing;
     bool turned = false;  // when the hearing was last followed
     std::set<std::string> answered;
@@ -248,6 +280,14 @@ class Simulation {
   }
   void plan(double at, std::function<void()> act) {
     events_.push({at, ++planned_, std::move(act)});
+  }
+
+  /// Before anything happens to the fleet, and for longer than most of that takes.
+  void rest_for_a_while(Machine& machine) {
+    machine.hides = false;
+    machine.says_none = draw(0, 1) < 0.3;
+    machine.rests_from = draw(0, 20);
+    machine.rests_to = weather_.until_the_end ? weather_.lasts : draw(30, 2 * weather_.lasts);
   }
 
   static bool begins_to_fail(const Machine& machine) {
@@ -275,7 +315,10 @@ class Simulation {
     follow(i);
     const bool undecided = machine.hearing && machine.hearing->word().undecided;
     const double pause = disagrees(machine.state) || undecided ? 2 : 10 * draw(0.9, 1.1);
-    plan(std::max(now_, started + pause), [this, i] { attempt(i); });
+    machine.rests =
+        !begins_to_fail(machine) && now_ >= machine.rests_from && now_ < machine.rests_to;
+    const double next = machine.rests ? machine.rests_to : std::max(now_, started + pause);
+    plan(next, [this, i] { attempt(i); });
     look(i);
   }
 
@@ -384,7 +427,11 @@ class Simulation {
     const Machine& machine = machines_[j];
     PeerReport report;
     report.fails = machine.state.status == Status::fail || machine.state.failures_in_a_row > 0;
-    if (machine.hides || !machine.state.last) return report;
+    if (machine.hides) return report;
+    // The document has no such word.
+    report.none =
+        !weather_.whole_seconds && (!machine.state.last || (machine.rests && machine.says_none));
+    if (report.none || !machine.state.last) return report;
     const auto seconds = [](TimePoint moment) {
       return std::chrono::duration<double>(moment - second(0)).count();
     };
@@ -417,13 +464,12 @@ class Simulation {
   std::size_t planned_ = 0;
 };
 
-/// VITALS_SEED repeats a run; otherwise each run is another one.
+/// The same runs each time, for some bounds are those of chance; VITALS_SEED makes others.
 std::uint32_t seed_of(int run) {
+  constexpr std::uint32_t base = 20'261'121;
   const char* const given = std::getenv("VITALS_SEED");
-  if (given != nullptr)
-    return static_cast<std::uint32_t>(std::stoul(given)) + static_cast<std::uint32_t>(run);
-  static const std::uint32_t base = std::random_device{}();
-  return base + static_cast<std::uint32_t>(run);
+  const auto first = given == nullptr ? base : static_cast<std::uint32_t>(std::stoul(given));
+  return first + static_cast<std::uint32_t>(run);
 }
 
 Weather any_network(std::mt19937& random) {
@@ -522,6 +568,7 @@ TEST_CASE("fleet of 1,000: no shared outage takes out anybody, however short, lo
     Weather weather = any_network(draw.random);
     weather.outage_from = 30;
     weather.outage_to = 30 + draw.between(2, run % 2 == 0 ? 20 : 90);
+    weather.resting = draw.between(0, 1);
     weather.lasts = weather.outage_to + 60;
     Simulation simulation(weather, draw.seed);
     simulation.run();
@@ -548,6 +595,53 @@ TEST_CASE("fleets of 2 to 8: no shared outage takes out anybody, whatever fall a
     Simulation simulation(weather, static_cast<std::uint32_t>(random()));
     simulation.run();
     CHECK(simulation.first_out().empty());
+  }
+}
+
+TEST_CASE(
+    "fleets of 2 to 8: those who rest make nobody leave for a shared outage, however long it "
+    "lasts") {
+  const Draw first(900);
+  for (int run = 0; run < 300; ++run) {
+    std::mt19937 random(first.seed + static_cast<std::uint32_t>(run));
+    CAPTURE(first.seed);
+    CAPTURE(run);
+    Weather weather = any_network(random);
+    weather.hiding = 0;
+    weather.machines = std::uniform_int_distribution<std::size_t>(2, 8)(random);
+    weather.resting = run % 2 == 0 ? 1 : 0.6;
+    weather.until_the_end = run % 3 == 0;
+    weather.outage_from = 30;
+    weather.outage_to = 30 + std::uniform_real_distribution<double>(30, 120)(random);
+    weather.lasts = weather.outage_to + 60;
+    Simulation simulation(weather, static_cast<std::uint32_t>(random()));
+    simulation.run();
+    CHECK(simulation.first_out().empty());
+  }
+}
+
+TEST_CASE(
+    "fleets of 4: one that is cut off stays while all others rest, and one that asks is enough to "
+    "let it go in time") {
+  const Draw first(1'000);
+  for (int run = 0; run < 100; ++run) {
+    CAPTURE(first.seed);
+    CAPTURE(run);
+    Weather weather = cut_off(1);
+    weather.machines = 4;
+    weather.resting = 1;
+    weather.until_the_end = true;
+    Simulation alone(weather, first.seed + static_cast<std::uint32_t>(run));
+    alone.run();
+    CHECK(alone.fails(0));
+    CHECK(alone.first_out().empty());
+    weather.busy = 2;
+    Simulation accompanied(weather, first.seed + static_cast<std::uint32_t>(run));
+    accompanied.run();
+    REQUIRE(accompanied.first_out().size() == 1);
+    const auto [machine, at] = *accompanied.first_out().begin();
+    CHECK(machine == 0);
+    CHECK(at <= weather.sick_from + leaves_within(weather));
   }
 }
 

@@ -115,6 +115,25 @@ TEST_CASE("hearing: a round that nobody answers does not take back what is in ha
   CHECK(verdict(hearing) == FleetVerdict::ours);
 }
 
+TEST_CASE("hearing: after rounds that nobody answers, what is older than a round decides nothing") {
+  const auto due_at_36 = [](double latest) {
+    OwnFailure own = failing_since(latest);
+    own.due = second(36);
+    own.last_call = second(34);
+    return own;
+  };
+  for (const double answered : {16.0, 23.9, 24.0}) {
+    CAPTURE(answered);
+    Hearing hearing(due_at_36(11));
+    round(hearing, answered, {15, 8, 9});
+    round(hearing, 26, {});
+    hearing.follow(due_at_36(31), second(35));
+    round(hearing, 35, {});
+    hearing.follow(due_at_36(31), second(36));
+    CHECK((verdict(hearing) == FleetVerdict::ours) == (answered >= 24));
+  }
+}
+
 TEST_CASE(
     "hearing: others are asked at once, after failed attempts, before it is due, and then "
     "every 10 s") {

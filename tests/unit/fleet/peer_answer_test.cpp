@@ -91,8 +91,13 @@ TEST_CASE("peers: the header tells to the millisecond, hidden or not, and wins o
     CHECK(told(body, "fail; began_ms=3; ended_ms=1")->fails);
     CHECK_FALSE(told(body, "none")->fails);
     CHECK_FALSE(told(body, "none")->attempt);
+    CHECK(told(body, "none")->none);
+    CHECK_FALSE(passes->none);
   }
   CHECK(told(shown, "pass; began_ms=odd")->attempt->most == std::chrono::seconds(11));
+  // What cannot be read says nothing.
+  CHECK_FALSE(told(R"({"status":"pass"})", "pass; began_ms=odd")->none);
+  CHECK_FALSE(told(R"({"status":"pass"})", "")->none);
 }
 
 TEST_CASE("peers: our own documents are answers, shown or hidden") {
