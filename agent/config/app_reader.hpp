@@ -18,7 +18,7 @@ struct AppReaderInput {
 };
 
 /// Every mistake is recorded; what comes back is only of use when there are none.
-[[nodiscard]] AppConfig read_app(const Value& table, const AppReaderInput& input);
+[[nodiscard]] AppConfig read_app(const Value& value, const AppReaderInput& input);
 
 /// Where the agent itself will listen, and what says so; no setting: that is not known.
 struct AgentListens {
@@ -31,6 +31,6 @@ void check_listen(const Value& document, const AppConfig& app, const AgentListen
                   Mistakes& mistakes);
 
 /// Its key `user` alone.
-[[nodiscard]] AppUser read_user(const Value& table, Mistakes& mistakes);
+[[nodiscard]] AppUser read_user(const Value& value, Mistakes& mistakes);
 
 }  // namespace vitals::config
