@@ -72,7 +72,7 @@ class Discovery {
     const auto port = get("PORT");
     const auto path = get("VITALS_APP_PATH");
     if (!port) {
-      if (path) found_.remarks.push_back("VITALS_APP_PATH is ignored: PORT is not set");
+      if (path) found_.remarks.emplace_back("VITALS_APP_PATH is ignored: PORT is not set");
       return;
     }
     if (!is_port(*port)) {
