@@ -12,6 +12,7 @@
 #include "tests/support/agent.hpp"
 #include "tests/support/front_door.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/occurrences.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/skipped.hpp"
 
@@ -189,12 +190,7 @@ TEST_SUITE("front door e2e") {
     const std::string port = ":" + std::to_string(fronted.port());
     other.replace(other.find(port), port.size(), ":" + std::to_string(free_port()));
     const auto count = [&](const std::string& text) {
-      const std::string output = agent.process().output();
-      std::size_t found = 0;
-      for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1)) {
-        ++found;
-      }
-      return found;
+      return occurrences(agent.process().output(), text);
     };
     const pid_t running = fronted.pid_of(agent_words);
     const auto reload = [&](const std::string& config, std::size_t reloads) {

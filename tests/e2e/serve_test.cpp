@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/support/agent.hpp"
+#include "tests/support/occurrences.hpp"
 #include "tests/support/redis_server.hpp"
 #include "tests/support/scripted_server.hpp"
 #include "tests/support/skipped.hpp"
@@ -98,12 +99,7 @@ TEST_CASE("reload: a failing critical check that is edited stays 503 until it pa
 TEST_CASE("reload: another listen address is told to need a restart, the one we have is not") {
   Agent agent("");
   const auto count = [&](const std::string& text) {
-    const std::string output = agent.process().output();
-    std::size_t found = 0;
-    for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1)) {
-      ++found;
-    }
-    return found;
+    return occurrences(agent.process().output(), text);
   };
   agent.directory().write("vitals.toml",
                           "[server]\nlisten = \"127.0.0.1:" + std::to_string(free_port()) + "\"\n");
@@ -118,12 +114,7 @@ TEST_CASE("reload: another listen address is told to need a restart, the one we 
 TEST_CASE("metrics: memory and pressure of the Machine are there without any check, and once") {
   Agent agent("");
   const auto count = [&](const std::string& series) {
-    const std::string page = "\n" + agent.get("/metrics").body;
-    std::size_t found = 0;
-    for (auto at = page.find("\n" + series); at != std::string::npos; ++found) {
-      at = page.find("\n" + series, at + 1);
-    }
-    return found;
+    return occurrences("\n" + agent.get("/metrics").body, "\n" + series);
   };
   CHECK(agent.metric("vitals_memory_available_bytes") > 1024 * 1024);
   // A kernel may have the file and not want to tell.

@@ -12,6 +12,7 @@
 #include <vitals/text.hpp>
 
 #include "tests/support/golden.hpp"
+#include "tests/support/occurrences.hpp"
 #include "tests/support/snapshots.hpp"
 
 namespace vitals::test {
@@ -28,12 +29,6 @@ std::string page_of(const Snapshot& snapshot, const History& history, ReportRequ
                     double seconds = present) {
   const Judgement judgement = judge(snapshot, at(seconds).mono);
   return render_page({snapshot, judgement, request, history, identity, at(seconds)});
-}
-
-std::size_t occurrences(const std::string& text, std::string_view part) {
-  std::size_t count = 0;
-  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
-  return count;
 }
 
 bool has(const std::string& text, std::string_view part) { return occurrences(text, part) > 0; }
