@@ -26,38 +26,20 @@ Herald::~Herald() { stop(); }
 void Herald::say() { page_.say(verdicts_(), agent_started_, Clock::now()); }
 
 std::optional<Error> Herald::start() {
-  auto thread = Thread::start("front herald", [this] { run(); });
-  if (!thread) return thread.error();
-  thread_ = std::move(thread).value();
-  return std::nullopt;
+  return worker_.start("front herald", [this] { run(); });
 }
 
 void Herald::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(stopping_, true)) return;
-  }
-  changed_.notify_all();
-  thread_.join();
+  worker_.stop();
   page_.fall_silent();
 }
 
-void Herald::wake() {
-  {
-    const std::lock_guard lock(mutex_);
-    woken_ = true;
-  }
-  changed_.notify_all();
-}
+void Herald::wake() { worker_.nudge(); }
 
 void Herald::run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    woken_ = false;
-    lock.unlock();
+  while (worker_.running()) {
     say();
-    lock.lock();
-    changed_.wait_for(lock, herald_beat, [this] { return woken_ || stopping_; });
+    worker_.rest_until(Clock::now() + herald_beat);
   }
 }
 

@@ -2,16 +2,14 @@
 // change.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <optional>
 
 #include <vitals/result.hpp>
 #include <vitals/time.hpp>
 
 #include "agent/front/page.hpp"
-#include "agent/schedule/thread.hpp"
+#include "agent/schedule/worker.hpp"
 #include "agent/verdict/judge.hpp"
 
 namespace vitals::front {
@@ -46,13 +44,7 @@ class Herald {
   Page page_;
   const TimePoint agent_started_;
   const std::function<Verdicts()> verdicts_;
-  Thread thread_;
-
-  /// Guards what follows; held for nanoseconds.
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool woken_ = false;
-  bool stopping_ = false;
+  Worker worker_;
 };
 
 }  // namespace vitals::front

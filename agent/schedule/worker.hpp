@@ -1,5 +1,5 @@
-// A thread of its own for a part of the agent that a reload may start and end: sleeping, waking,
-// and the interrupt of what blocks.
+// A thread of its own for a part of the agent that may start and end while the rest goes on:
+// sleeping, waking, and the interrupt of what blocks.
 #pragma once
 
 #include <atomic>
