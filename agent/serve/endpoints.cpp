@@ -215,15 +215,16 @@ int code_of(const HttpRequest& request, View view, const Document& document) {
   return 200;
 }
 
-/// Null: there is none.
-const CheckState* find_check(const Snapshot& snapshot, std::string_view name) {
+/// Index in Snapshot::checks; nothing: there is none.
+std::optional<std::size_t> find_check(const Snapshot& snapshot, std::string_view name) {
   const auto found = std::find_if(snapshot.checks.begin(), snapshot.checks.end(),
                                   [&](const auto& check) { return check->spec->name == name; });
-  return found == snapshot.checks.end() ? nullptr : found->get();
+  if (found == snapshot.checks.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - snapshot.checks.begin());
 }
 
 bool has_check(const Snapshot& snapshot, std::string_view name) {
-  return find_check(snapshot, name) != nullptr;
+  return find_check(snapshot, name).has_value();
 }
 
 /// Rendering that would keep the other clients waiting for a millisecond or more.
@@ -278,6 +279,8 @@ struct Endpoints::Impl {
 
   HttpReply answer(const HttpRequest& request, const Route& route);
   HttpReply answer_document(const HttpRequest& request, const Route& route);
+  std::string last_attempt(const std::shared_ptr<const Snapshot>& snapshot,
+                           const std::string& check);
   HttpReply answer_metrics(const HttpRequest& request) const;
   HttpReply answer_history(const HttpRequest& request);
   HttpReply answer_drain(bool draining) const;
@@ -353,6 +356,14 @@ std::shared_ptr<const Document> Endpoints::Impl::document(
   return made;
 }
 
+std::string Endpoints::Impl::last_attempt(const std::shared_ptr<const Snapshot>& snapshot,
+                                          const std::string& check) {
+  const auto now = sources.now();
+  const std::size_t i = find_check(*snapshot, check).value();
+  const auto judged = documents.judge_at(snapshot, now);
+  return write_last_attempt(*snapshot->checks[i], judged->judgement.checks[i], now);
+}
+
 HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Route& route) {
   const auto current = settings_now();
   DocumentKey key;
@@ -382,8 +393,7 @@ HttpReply Endpoints::Impl::answer_document(const HttpRequest& request, const Rou
   }
   // For other Machines, which come through no proxy.
   if (route.view == View::check && !request.forwarded) {
-    const CheckState* const check = find_check(*snapshot, key.check);
-    if (auto told = write_last_attempt(*check, sources.now()); !told.empty()) {
+    if (auto told = last_attempt(snapshot, key.check); !told.empty()) {
       reply.headers.emplace_back(last_attempt_header, std::move(told));
     }
   }

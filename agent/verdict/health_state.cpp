@@ -168,6 +168,11 @@ Fold expire(CheckState& state, Instant now) {
   return turn_stale(state, now);
 }
 
+bool has_word(const CheckState& state) {
+  return state.last && !state.grace && !state.last->result.undecided &&
+         state.last->result.reason != Reason::internal;
+}
+
 bool may_rest(const CheckState& state, TimePoint now) {
   const bool well = state.status == Status::pass || state.status == Status::warn;
   return well && state.failures_in_a_row == 0 && !state.grace && !is_stale(state, now);

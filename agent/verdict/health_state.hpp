@@ -38,6 +38,9 @@ struct Gap {
   Instant now;
 };
 
+/// Its latest result says something of the dependency, and nothing went by without us since.
+[[nodiscard]] bool has_word(const CheckState& state);
+
 /// May it rest, that is, is there nothing to be asked? It passes or warns, and nothing that was
 /// seen since or went by without us speaks against that.
 [[nodiscard]] bool may_rest(const CheckState& state, TimePoint now);

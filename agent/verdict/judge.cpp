@@ -62,6 +62,20 @@ void suppress_children(const Snapshot& snapshot, const Index& index, bool of_gro
   }
 }
 
+/// With nothing held for known that a resting member, or one without a word of its own, had said
+/// before.
+bool is_proven(const Snapshot& snapshot, const Index& index, const CheckState& group,
+               const Judgement& judgement, std::vector<MemberView> members) {
+  for (MemberView& member : members) {
+    const std::size_t i = index.find(member.name)->second;
+    if (judgement.checks[i].paused || !has_word(*snapshot.checks[i])) {
+      member.status = Status::unknown;
+    }
+  }
+  const Status status = judge_group(members, group.spec->need).status;
+  return status == Status::pass || status == Status::warn;
+}
+
 /// The group as its members are now: one may have gone stale since the board looked.
 void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t at,
                      Judgement& judgement) {
@@ -86,6 +100,8 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
     group.reason = now.reason;
     group.detail = "the members' results are too old, or a mute has ended";
   }
+  group.unproven = group.status != Status::fail &&
+                   !is_proven(snapshot, index, state, judgement, std::move(members));
   if (!now.all_out) return;
   group.unfed = !any_left_out;
   if (group.unfed) return;

@@ -27,6 +27,9 @@ struct CheckJudgement {
   std::string_view suppressed_by;
   /// A group of nothing but heartbeats that nobody has posted yet.
   bool unfed = false;
+  /// A group that does not fail, although too few of its members are known to be well by results of
+  /// now: the others rest, or have none since they are there or since the Machine was away.
+  bool unproven = false;
   /// False for info, muted and suppressed checks: they never touch verdict or readiness.
   bool counts = true;
 };

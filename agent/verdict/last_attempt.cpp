@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "agent/verdict/health_state.hpp"
+
 namespace vitals {
 namespace {
 
@@ -41,11 +43,10 @@ std::optional<Elapsed> take_age(std::string_view& rest, std::string_view key) {
 
 }  // namespace
 
-std::string write_last_attempt(const CheckState& check, const Instant& now) {
-  if (check.spec->is_group()) return {};
-  const bool says = check.last && !check.grace && !check.last->result.undecided &&
-                    check.last->result.reason != Reason::internal;
-  if (!says) return std::string(none_word);
+std::string write_last_attempt(const CheckState& check, const CheckJudgement& judgement,
+                               const Instant& now) {
+  if (check.spec->is_group()) return std::string(judgement.unproven ? none_word : "");
+  if (!has_word(check)) return std::string(none_word);
   const auto began = std::chrono::ceil<Duration>(age_of(check.last->started, now));
   const auto ended = std::chrono::floor<Duration>(age_of(check.last->finished, now));
   std::string text(check.failures_in_a_row > 0 ? fail_word : pass_word);

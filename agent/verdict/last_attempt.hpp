@@ -8,7 +8,7 @@
 
 #include <vitals/time.hpp>
 
-#include "agent/verdict/snapshot.hpp"
+#include "agent/verdict/judge.hpp"
 
 namespace vitals {
 
@@ -24,9 +24,11 @@ struct LastAttempt {
   Elapsed ended{0};
 };
 
-/// "pass; began_ms=1203; ended_ms=1199", "fail; …" or "none". Empty for a group, which has no
-/// attempts. Names nothing and gives no reason: it may be said where details are hidden.
-[[nodiscard]] std::string write_last_attempt(const CheckState& check, const Instant& now);
+/// "pass; began_ms=1203; ended_ms=1199", "fail; …" or "none". A group has no attempts: "none" while
+/// it is unproven, else empty. Names nothing and gives no reason: it may be said where details are
+/// hidden. `judgement`: of this check now.
+[[nodiscard]] std::string write_last_attempt(const CheckState& check,
+                                             const CheckJudgement& judgement, const Instant& now);
 
 /// Nothing when it is nothing that write_last_attempt() writes. The text may be anything.
 [[nodiscard]] std::optional<LastAttempt> read_last_attempt(std::string_view text);

@@ -45,19 +45,24 @@ std::string postgres_config(const PostgresServer& server) {
 /// A cheap dependency for many Machines.
 class Dependency {
  public:
-  Dependency() { open(); }
+  explicit Dependency(std::uint16_t port = first_port) : port_(port) { open(); }
   void open() {
     server_ = std::make_unique<ScriptedServer>([](ScriptedConnection& it) { it.hang(); },
-                                               ScriptedOptions{.public_port = port});
+                                               ScriptedOptions{.public_port = port_});
   }
   void close() { server_.reset(); }
   [[nodiscard]] static std::string config() {
-    return "[checks.db]\nkind = \"tcp\"\naddress = \"" + std::string(Machines::dependency_address) +
-           ":" + std::to_string(port) + "\"\nimpact = \"critical\"\n" + timing();
+    return check("db", first_port) + "impact = \"critical\"\n";
   }
+  [[nodiscard]] static std::string check(const std::string& name, std::uint16_t port) {
+    return "[checks." + name + "]\nkind = \"tcp\"\naddress = \"" + Machines::dependency_address +
+           ":" + std::to_string(port) + "\"\n" + timing();
+  }
+  static constexpr std::uint16_t first_port = 7'000;
+  static constexpr std::uint16_t second_port = 7'001;
 
  private:
-  static constexpr std::uint16_t port = 7'000;
+  std::uint16_t port_;
   std::unique_ptr<ScriptedServer> server_;
 };
 
@@ -228,6 +233,42 @@ TEST_CASE("fleet: liars bring nobody down whose own check passes, and DNS that f
       },
       worst_case));
   CHECK(machines.ready(4));
+}
+
+TEST_CASE("fleet: others whose group passes on members that rest make nobody leave") {
+  if (!possible()) return;
+  constexpr int count = 3;
+  Machines machines(count);
+  Dependency rested;
+  Dependency asked(Dependency::second_port);
+  machines.serve(
+      "[server]\ndetails = \"never\"\n[autostop]\nidle_after = \"1s\"\nport = 0\n"
+      "[groups.db]\nmembers = [\"rested\", \"asked\"]\nneed = 2\nimpact = \"critical\"\n" +
+      Dependency::check("rested", Dependency::first_port) + "pause_when_idle = true\n" +
+      Dependency::check("asked", Dependency::second_port));
+  const auto work = [&](int machine) {
+    machines.inside(machine, [] {
+      CHECK(http(Machines::agent_port, "/busy/work?ttl=1h", {}, "PUT").status == 204);
+    });
+  };
+  const auto says = [&](int machine, const std::string& sample) {
+    return machines.get(machine, "/metrics").body.find("\n" + sample + "\n") != std::string::npos;
+  };
+  work(0);
+  for (const int machine : {1, 2}) {
+    REQUIRE(eventually([&] { return says(machine, R"(vitals_check_paused{check="rested"} 1)"); },
+                       worst_case));
+  }
+  REQUIRE(all_ready(machines, count));
+  rested.close();
+  REQUIRE(eventually([&] { return fails(machines, 0); }, worst_case));
+  CHECK(stays([&] { return machines.ready(0); }, watched));
+  CHECK(says(0, "vitals_fail_open 1"));
+  CHECK_FALSE(fails(machines, 1));
+
+  for (const int machine : {1, 2}) work(machine);
+  CHECK(eventually([&] { return fails(machines, 1) && fails(machines, 2); }, worst_case));
+  CHECK(stays([&] { return machines.ready_count() == count; }, watched));
 }
 
 TEST_CASE("fleet: thirty Machines: a dead dependency takes out none, a cable takes out one") {

@@ -288,6 +288,43 @@ TEST_CASE("endpoints: other Machines learn of the latest attempt, hidden or not;
   CHECK(header(fixture.get("/health/check/nobody"), name).empty());
 }
 
+TEST_CASE("endpoints: a group says none while it passes on members that rest, hidden or not") {
+  const std::string name(last_attempt_header);
+  Fixture fixture;
+  const auto group = test::spec("both");
+  group->members = {"db", "cache"};
+  group->need = 2;
+  const auto serve = [&](bool cache_rests) {
+    auto snapshot = *fixture.latest;
+    ++snapshot.generation;
+    for (auto& check : snapshot.checks) {
+      auto member = *check;
+      member.last = test::sample(passed(""), 0.5);
+      const bool rests = cache_rests && member.spec->name == "cache";
+      member.paused_since = rests ? std::optional(test::at(0.75).mono) : std::nullopt;
+      check = std::make_shared<const CheckState>(member);
+    }
+    if (snapshot.checks.size() == 2) {
+      auto both = fresh_state(group, test::at(0));
+      both.status = Status::pass;
+      snapshot.checks.push_back(std::make_shared<const CheckState>(both));
+    }
+    fixture.latest = std::make_shared<const Snapshot>(snapshot);
+  };
+  serve(false);
+  CHECK(fixture.get("/health/check/both").status == 200);
+  CHECK(header(fixture.get("/health/check/both"), name).empty());
+  for (const Details details : {Details::always, Details::never}) {
+    fixture.details(details);
+    serve(true);
+    CHECK(header(fixture.get("/health/check/both"), name) == "none");
+    CHECK(header(fixture.get("/health/check/db"), name).starts_with("pass; "));
+    CHECK(header(fixture.send("GET", "/health/check/both", false, true), name).empty());
+    serve(false);
+    CHECK(header(fixture.get("/health/check/both"), name).empty());
+  }
+}
+
 TEST_CASE("endpoints: control is for the token or for this machine") {
   Fixture fixture;
   fixture.details(Details::private_, "secret");

@@ -316,6 +316,60 @@ TEST_SUITE("group on the board") {
     CHECK(it.state().since.mono == at(10).mono);
   }
 
+  TEST_CASE(
+      "group: it is proven by as many members as it needs that are asked, and have answered") {
+    Board it;
+    const auto unproven = [&](double seconds) { return it.judged(seconds).checks[2].unproven; };
+    CHECK(unproven(0.5));
+    it.feed("a", passed("200"), 1);
+    CHECK_FALSE(unproven(1));
+    it.feed("b", passed("200"), 1);
+    REQUIRE(it.board.pause(*it.a, at(2)));
+    // "b" is asked, and one is enough.
+    CHECK_FALSE(unproven(2));
+    REQUIRE(it.board.pause(*it.b, at(3)));
+    CHECK(unproven(3));
+    CHECK(it.judged(3).checks[2].status == Status::pass);
+    CHECK(it.board.mute("a", Duration(60'000), at(4)));
+    CHECK(unproven(4));
+    // The only one that is not left out has an answer of now.
+    it.feed("b", warned(Reason::slow, "slow"), 5);
+    CHECK_FALSE(unproven(5));
+  }
+
+  TEST_CASE("group: where it needs them all, one that rests or has said nothing is enough") {
+    Board it;
+    it.group->need = 2;
+    const auto unproven = [&](double seconds) { return it.judged(seconds).checks[2].unproven; };
+    it.feed("a", passed("200"), 1);
+    CHECK(unproven(1));
+    it.feed("b", passed("200"), 1);
+    CHECK_FALSE(unproven(1));
+    REQUIRE(it.board.pause(*it.a, at(2)));
+    CHECK(unproven(2));
+    it.feed("a", passed("200"), 3);
+    CHECK_FALSE(unproven(3));
+    it.feed("b", internal_error("a bug"), 4);
+    CHECK(unproven(4));
+    it.feed("b", passed("200"), 5);
+    CHECK_FALSE(unproven(5));
+    // A failure needs no proof by others.
+    REQUIRE(it.board.pause(*it.a, at(6)));
+    it.feed("b", failed(Reason::refused, "no"), 7);
+    CHECK(it.state().status == Status::fail);
+    CHECK_FALSE(unproven(7));
+  }
+
+  TEST_CASE("group: after a resume nothing proves it until its members have been asked") {
+    Board it;
+    it.feed("a", passed("200"), 1);
+    it.board.resume({at(1.5).mono, at(2)}, resume_grace);
+    CHECK(it.judged(3).checks[2].status == Status::pass);
+    CHECK(it.judged(3).checks[2].unproven);
+    it.feed("a", passed("200"), 4);
+    CHECK_FALSE(it.judged(4).checks[2].unproven);
+  }
+
   TEST_CASE("group: a reload that leaves it as it was keeps its status and its counters") {
     Board it;
     it.feed("a", passed("200"), 1);

@@ -18,37 +18,43 @@ CheckState after(const ProbeResult& result) {
   return state;
 }
 
+std::string told(const CheckState& state, const Instant& now) {
+  return write_last_attempt(state, {}, now);
+}
+
 TEST_CASE("last attempt: it tells outcome and ages, and reads what it wrote") {
-  const std::string told = write_last_attempt(after(passed("ok")), at(12.5));
-  CHECK(told == "pass; began_ms=2600; ended_ms=2500");
-  const auto read = read_last_attempt(told);
+  const std::string text = told(after(passed("ok")), at(12.5));
+  CHECK(text == "pass; began_ms=2600; ended_ms=2500");
+  const auto read = read_last_attempt(text);
   REQUIRE(read);
   CHECK(read->said == LastAttempt::Said::pass);
   CHECK(read->began == Duration(2'600));
   CHECK(read->ended == Duration(2'500));
-  CHECK(write_last_attempt(after(failed(Reason::refused, "secret")), at(10)) ==
-        "fail; began_ms=100; ended_ms=0");
+  CHECK(told(after(failed(Reason::refused, "secret")), at(10)) == "fail; began_ms=100; ended_ms=0");
 }
 
 TEST_CASE("last attempt: a streak that nothing has ended yet still fails") {
   CheckState state = after(failed(Reason::refused, ""));
   apply_sample(state, test::sample(internal_error("a bug"), 12));
-  CHECK(write_last_attempt(state, at(13)) == "none");
+  CHECK(told(state, at(13)) == "none");
   apply_sample(state, test::sample(failed(Reason::refused, ""), 14));
-  CHECK(write_last_attempt(state, at(14)).starts_with("fail; "));
+  CHECK(told(state, at(14)).starts_with("fail; "));
   apply_sample(state, test::sample(passed(""), 16));
-  CHECK(write_last_attempt(state, at(16)).starts_with("pass; "));
+  CHECK(told(state, at(16)).starts_with("pass; "));
 }
 
 TEST_CASE("last attempt: what says nothing of the dependency now is none") {
-  CHECK(write_last_attempt(fresh_state(test::spec("db"), at(0)), at(1)) == "none");
-  CHECK(write_last_attempt(after(internal_error("a bug")), at(12)) == "none");
+  CHECK(told(fresh_state(test::spec("db"), at(0)), at(1)) == "none");
+  CHECK(told(after(internal_error("a bug")), at(12)) == "none");
   CheckState resumed = after(passed(""));
   refresh(resumed, {at(11).mono, at(12)}, Duration(5'000));
-  CHECK(write_last_attempt(resumed, at(12)) == "none");
+  CHECK(told(resumed, at(12)) == "none");
   auto group = test::spec("any");
   group->members = {"db", "cache"};
-  CHECK(write_last_attempt(fresh_state(group, at(0)), at(1)).empty());
+  CHECK(told(fresh_state(group, at(0)), at(1)).empty());
+  CheckJudgement unproven;
+  unproven.unproven = true;
+  CHECK(write_last_attempt(fresh_state(group, at(0)), unproven, at(1)) == "none");
 }
 
 TEST_CASE(
@@ -56,9 +62,9 @@ TEST_CASE(
   const CheckState state = after(passed(""));
   Instant now = at(11);
   now.wall += std::chrono::hours(1);
-  CHECK(write_last_attempt(state, now) == "pass; began_ms=3601100; ended_ms=3601000");
+  CHECK(told(state, now) == "pass; began_ms=3601100; ended_ms=3601000");
   now.wall -= std::chrono::hours(2);
-  CHECK(write_last_attempt(state, now) == "pass; began_ms=1100; ended_ms=1000");
+  CHECK(told(state, now) == "pass; began_ms=1100; ended_ms=1000");
 }
 
 TEST_CASE("last attempt: only what it could have written is read") {
