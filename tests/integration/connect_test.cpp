@@ -65,7 +65,7 @@ constexpr const char* no_route = "255.255.255.255";
 
 /// The same port on ::1 and 127.0.0.1: IPv6 silent, IPv4 listening.
 struct SilentV6 {
-  DeafListener v4{"127.0.0.1"};
+  DeafListener v4{"127.0.0.1", test::free_port()};
   DeafListener v6{"::1", v4.port()};
   SilentV6() { v6.fill(); }
 };

@@ -494,6 +494,7 @@ void set_name(Cell& cell) {
   }
   auto options = with(good_certificate());
   options.ipv6 = name == "v6.example";
+  if (name == "dead.example") options.port = test::free_port();  // on ::1, too
   cell.servers.push_back(std::make_unique<ScriptedServer>(good(*cell.column), options));
   const auto port = cell.servers.back()->port();
   cell.ask_at(name, port);

@@ -351,7 +351,7 @@ TEST_SUITE("http request") {
   }
 
   TEST_CASE("http: a name that is only IPv4 here is asked over IPv4, and not with ip = 6") {
-    const ScriptedServer server(answering(http_answer("200 OK", "fine")));
+    const ScriptedServer server(answering(http_answer("200 OK", "fine")), {.port = free_port()});
     const auto url = "http://localhost:" + std::to_string(server.port()) + "/";
     check_passed(ask_url(url));
     check_passed(ask_url(url, "ip = \"4\""));

@@ -18,6 +18,7 @@
 #include "tests/support/postgres_fixture.hpp"
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/scripted_server.hpp"
+#include "tests/support/sockets.hpp"
 
 using namespace vitals;
 using namespace vitals::test;
@@ -55,29 +56,14 @@ class OneAnswer {
   ScriptedServer server_;
 };
 
-/// A loopback port that drops SYNs: its queue is full and nobody accepts.
+/// A port of 127.0.0.1 that drops SYNs; on ::1 nobody has its number.
 class BlackHole {
  public:
-  BlackHole() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof(address);
-    REQUIRE(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
-    REQUIRE(listen(listener_.get(), 0) == 0);
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    for (int i = 0; i < 4; ++i) {
-      waiting_.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-      (void)!connect(waiting_.back().get(), reinterpret_cast<sockaddr*>(&address), length);
-    }
-  }
-  [[nodiscard]] std::uint16_t port() const { return port_; }
+  BlackHole() { listener_.fill(); }
+  [[nodiscard]] std::uint16_t port() const { return listener_.port(); }
 
  private:
-  Fd listener_;
-  std::uint16_t port_ = 0;
-  std::vector<Fd> waiting_;
+  test::DeafListener listener_{"127.0.0.1", free_port()};
 };
 
 /// A message of the server: type, length, body.
@@ -351,7 +337,7 @@ TEST_SUITE("postgres") {
   }
 
   TEST_CASE("postgres: of several addresses that fail the one that says most is told") {
-    const BlackHole hole;  // on 127.0.0.1; on ::1 nobody listens
+    const BlackHole hole;
     const auto url = "postgres://u:p@localhost:" + std::to_string(hole.port()) + "/d";
     const auto result = ask(postgres_check(url), Duration(600));
     expect_fail(result, has_ipv6_loopback() ? Reason::refused : Reason::connect_timeout);

@@ -78,6 +78,22 @@ constexpr int blocks_first = 20'000;
 constexpr int block_size = 256;
 constexpr int blocks_max = 48;
 
+/// A dual-stack socket takes the port of both families, or of none.
+bool is_free(std::uint16_t port) {
+  Fd fd(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int off = 0;
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  if (fd && setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) {
+    return bind(fd.get(), reinterpret_cast<sockaddr*>(&v6), sizeof v6) == 0;
+  }
+  fd.reset(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));  // a kernel without IPv6
+  auto v4 = loopback(port);
+  v4.sin_addr.s_addr = htonl(INADDR_ANY);
+  return bind(fd.get(), reinterpret_cast<sockaddr*>(&v4), sizeof v4) == 0;
+}
+
 class PortBlock {
  public:
   PortBlock() {
@@ -129,10 +145,7 @@ std::uint16_t free_port() {
   static std::atomic<int> next = 0;
   for (int tried = 0; tried < block_size; ++tried) {
     const auto port = static_cast<std::uint16_t>(block.first() + next++ % block_size);
-    const Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    auto address = loopback(port);
-    address.sin_addr.s_addr = htonl(INADDR_ANY);
-    if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) return port;
+    if (is_free(port)) return port;
   }
   throw std::runtime_error("no free port");
 }

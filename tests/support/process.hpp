@@ -30,7 +30,8 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-/// A TCP port that nobody listened on a moment ago, and that no other test program gets.
+/// A TCP port that nobody had a moment ago, over IPv4 or IPv6, and that no other test program gets.
+/// Who needs one number in both families takes this one: the kernel picks for each by itself.
 std::uint16_t free_port();
 
 struct Command {

@@ -75,12 +75,15 @@ Fd listen_unix(const std::filesystem::path& path) {
   return fd;
 }
 
+/// 0 becomes the port that the kernel picked.
 Fd listen_tcp(std::uint16_t& port, int queue, bool ipv6) {
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
   v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
   v6.sin6_addr = in6addr_loopback;
   auto* const address = ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
   socklen_t length = ipv6 ? sizeof v6 : sizeof v4;
@@ -108,6 +111,7 @@ Fd listen_everywhere(std::uint16_t port) {
 Fd listen_as(const ScriptedOptions& options, std::uint16_t& port) {
   if (!options.unix_path.empty()) return listen_unix(options.unix_path);
   if (options.public_port == 0) {
+    port = options.port;
     return listen_tcp(port, options.never_accept ? 0 : backlog, options.ipv6);
   }
   port = options.public_port;

@@ -12,6 +12,7 @@
 
 #include "tests/support/process.hpp"
 #include "tests/support/scripted_server.hpp"
+#include "tests/support/sockets.hpp"
 
 namespace vitals::test {
 namespace {
@@ -31,6 +32,14 @@ TEST_CASE("free ports: each is another one, none is one that the kernel hands ou
 TEST_CASE("free ports: one that somebody listens on is passed over") {
   const ScriptedServer server([](ScriptedConnection&) {}, {.public_port = free_port()});
   for (int i = 0; i < 2 * block; ++i) CHECK(free_port() != server.port());
+}
+
+TEST_CASE("free ports: one that is taken in one family is passed over") {
+  for (const char* host : {"127.0.0.1", "::1"}) {
+    CAPTURE(host);
+    const RefusingPort taken(host, free_port());
+    for (int i = 0; i < 2 * block; ++i) CHECK(free_port() != taken.port());
+  }
 }
 
 TEST_CASE("free ports: the block that they come from is claimed, so no other program has it") {
