@@ -9,9 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/bench/bare_loop.hpp"
 #include "tests/bench/bench.hpp"
 #include "tests/bench/servers.hpp"
 #include "tests/bench/usage.hpp"
+#include "tests/support/golden.hpp"
 
 namespace vitals::bench {
 namespace {
@@ -112,11 +114,14 @@ void run(const Options& options) {
 }  // namespace
 }  // namespace vitals::bench
 
-int main(int count, char** words) {
-  vitals::bench::Options options;
-  if (!vitals::bench::read_options({words + 1, words + count}, options)) {
-    return vitals::bench::usage();
+int main(int count, char** first) {
+  const std::vector<std::string_view> words(first + 1, first + count);
+  if (words.size() == 3 && words[0] == vitals::bench::bare_loop_word) {
+    vitals::bench::serve_bare(static_cast<std::uint16_t>(std::stoi(std::string(words[1]))),
+                              vitals::test::read_file(words[2]));
   }
+  vitals::bench::Options options;
+  if (!vitals::bench::read_options(words, options)) return vitals::bench::usage();
   vitals::bench::run(options);
   return 0;
 }
