@@ -46,7 +46,7 @@ std::optional<std::pair<int, int>> status_range(std::string_view text) {
   return std::pair{*low, *high};
 }
 
-std::string quoted(std::string_view value) {
+std::string in_quotes(std::string_view value) {
   return "\"" + std::string(value.substr(0, quoted_max)) + "\"";
 }
 
@@ -183,7 +183,7 @@ std::optional<std::string> header_complaint(std::string_view head,
     const auto complaint = expected_text("header " + rule.name, rule.value);
     if (!seen) return complaint + "not there";
     return complaint +
-           (same_name(rule.name, "Set-Cookie") ? "got another" : "got " + quoted(*seen));
+           (same_name(rule.name, "Set-Cookie") ? "got another" : "got " + in_quotes(*seen));
   }
   return {};
 }

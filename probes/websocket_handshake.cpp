@@ -50,7 +50,8 @@ bool has_token(std::string_view head, std::string_view name, std::string_view to
 
 net::Failure broken(std::string detail) { return {Reason::protocol, std::move(detail)}; }
 
-std::string quoted(std::string_view text) {
+// Not "quoted": with a std::string that is std::quoted, too, wherever a header brings <iomanip>.
+std::string in_quotes(std::string_view text) {
   return "\"" + std::string(text.substr(0, quoted_max)) + "\"";
 }
 
@@ -71,11 +72,11 @@ std::optional<net::Failure> wrong_subprotocol(std::string_view head, const std::
   const auto chosen = http::find_header(head, "Sec-WebSocket-Protocol");
   if (!chosen) {
     if (asked.empty()) return std::nullopt;
-    return broken("101, but the server does not speak the subprotocol " + quoted(asked));
+    return broken("101, but the server does not speak the subprotocol " + in_quotes(asked));
   }
   if (*chosen == asked && !asked.empty()) return std::nullopt;
-  return broken("101, but the server chose the subprotocol " + quoted(*chosen) +
-                (asked.empty() ? ", asked for none" : ", asked for " + quoted(asked)));
+  return broken("101, but the server chose the subprotocol " + in_quotes(*chosen) +
+                (asked.empty() ? ", asked for none" : ", asked for " + in_quotes(asked)));
 }
 
 }  // namespace
@@ -120,7 +121,7 @@ std::string accept_for(std::string_view key) {
 std::optional<net::Failure> refusal(std::string_view head, const Upgrade& upgrade,
                                     const Scrub& scrub) {
   const auto status = status_of(first_line(head));
-  if (!status) return broken("not an HTTP answer: " + quoted(first_line(head)));
+  if (!status) return broken("not an HTTP answer: " + in_quotes(first_line(head)));
   if (*status != switching_protocols) return other_status(head, scrub);
   if (!has_token(head, "Upgrade", "websocket") || !has_token(head, "Connection", "upgrade")) {
     return broken("101 without the headers Upgrade: websocket and Connection: Upgrade");
