@@ -1,4 +1,4 @@
-// The steps of a GitHub Actions workflow: enough of YAML for the files of this repository.
+// The steps of a GitHub Actions workflow.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,7 @@ struct WorkflowStep {
   std::string run;        // the script; empty: it uses an action
 };
 
-/// In their order. A step begins with "- ", its keys are name, if and run, a script of more than
-/// one line is a block ("|").
+/// In their order. Throws, with the place, when the file is not YAML.
 std::vector<WorkflowStep> workflow_steps(const std::filesystem::path& file);
 
 }  // namespace vitals::test
