@@ -7,6 +7,7 @@
 #include "agent/child/link.hpp"
 #include "agent/child/spawn.hpp"
 #include "agent/serve/listener.hpp"
+#include "agent/text/listen_address.hpp"
 
 namespace vitals::front {
 Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
@@ -29,7 +30,8 @@ std::optional<Error> hand_over(const Config& config, int link, int listener, int
   child::HelperMessage message;
   message.type = child::HelperMessage::Type::door;
   auto& upstream = message.front.upstream;
-  VITALS_ASSERT(config.app.upstream.size() < upstream.size());
+  static_assert(std::tuple_size_v<std::remove_cvref_t<decltype(upstream)>> > listen_address_max);
+  VITALS_ASSERT(config.app.upstream.size() <= listen_address_max);
   std::copy(config.app.upstream.begin(), config.app.upstream.end(), upstream.begin());
   message.front.log_level = static_cast<std::uint32_t>(config.log.level);
   message.front.json_log = config.log.format == LogFormat::json;

@@ -9,6 +9,8 @@
 namespace vitals {
 namespace {
 
+constexpr std::size_t port_digits_max = 5;
+
 /// IPv4 as the part of IPv6 that it is mapped to, so that one address has one spelling.
 in6_addr mapped(const ListenAddress& address) {
   const std::string text = address.v6 ? address.host : "::ffff:" + address.host;
@@ -39,8 +41,11 @@ std::optional<ListenAddress> parse_listen_address(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return std::nullopt;
   ListenAddress address;
+  const auto port = text.substr(colon + 1);
+  // Or zeros in front could make it as long as they like.
+  if (port.size() > port_digits_max) return std::nullopt;
   const char* const end = text.data() + text.size();
-  const auto [last, error] = std::from_chars(text.data() + colon + 1, end, address.port);
+  const auto [last, error] = std::from_chars(port.data(), end, address.port);
   if (error != std::errc() || last != end) return std::nullopt;
   auto host = text.substr(0, colon);
   address.v6 = host.size() > 2 && host.front() == '[' && host.back() == ']';

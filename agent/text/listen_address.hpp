@@ -2,6 +2,7 @@
 // listener that binds it. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@ struct ListenAddress {
   std::uint16_t port = 0;
   bool v6 = false;
 };
+
+/// Bytes of the longest text that is one.
+inline constexpr std::size_t listen_address_max = 53;
 
 /// "a.b.c.d:port", "[v6]:port" or "localhost:port"; nothing for everything else: no name server is
 /// asked before the listener is there.

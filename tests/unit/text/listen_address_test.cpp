@@ -29,6 +29,16 @@ TEST_CASE("listen address: numeric hosts with a port are read, and nothing else"
   CHECK(read(std::string_view("127.0.0.1\0x:80", 14)) == "none");
 }
 
+TEST_CASE("listen address: no text that is one is longer than the places that are kept for it") {
+  const std::string longest = "[0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535";
+  CHECK(read(longest) == "6 0000:0000:0000:0000:0000:ffff:255.255.255.255 65535");
+  CHECK(longest.size() == listen_address_max);
+  CHECK(read("127.0.0.1:00080") == "4 127.0.0.1 80");
+  CHECK(read("127.0.0.1:000080") == "none");
+  CHECK(read("127.0.0.1:" + std::string(100, '0') + "80") == "none");
+  CHECK(read("[::]:000080") == "none");
+}
+
 bool share(std::string_view one, std::string_view other) {
   const auto a = parse_listen_address(one);
   const auto b = parse_listen_address(other);
