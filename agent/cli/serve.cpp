@@ -101,6 +101,12 @@ struct Supervised {
   std::optional<front::OpenDoor> door;
 };
 
+/// Empty: no door runs.
+front::DoorAddresses addresses_of_door(const std::optional<Supervised>& supervised) {
+  if (!supervised || !supervised->door) return {};
+  return supervised->door->page.addresses();
+}
+
 /// The running agent. Members are destroyed in reverse order: the scheduler before what it uses.
 class Agent {
  public:
@@ -109,7 +115,8 @@ class Agent {
         std::optional<Supervised> supervised)
       : source_(std::move(source)),
         config_(std::move(config)),
-        running_{config_.server.listen, config_.app.front, config_.app.upstream},
+        running_listen_(config_.server.listen),
+        running_door_(addresses_of_door(supervised)),
         log_(config_.log),
         server_(std::move(server)),
         board_(started, [this](const Event& event) { on_event(event); }),
@@ -387,6 +394,8 @@ class Agent {
       log_.line(LogLevel::warn, "no front door",
                 {{"detail", "[app] front needs the parent of the app: vitals run -- CMD"}});
     }
+    // An agent that comes back may find what the one before it said as true as ever.
+    warn_of_door();
     log_remarks();
   }
 
@@ -398,12 +407,16 @@ class Agent {
 
   /// What is bound stays bound: compared is what runs, not what an earlier reload asked for.
   void warn_of_addresses() {
-    if (config_.server.listen != running_.listen) {
+    if (config_.server.listen != running_listen_) {
       log_.line(LogLevel::warn, "a new listen address needs a restart",
                 {{"address", config_.server.listen}});
     }
+    warn_of_door();
+  }
+
+  void warn_of_door() {
     const AppConfig& app = config_.app;
-    if (!app_link_ || (app.front == running_.front && app.upstream == running_.upstream)) return;
+    if (!app_link_ || front::DoorAddresses{app.front, app.upstream} == running_door_) return;
     log_.line(LogLevel::warn, "a new front door needs a restart",
               {{"front", app.front}, {"upstream", app.upstream}});
   }
@@ -444,13 +457,6 @@ class Agent {
     log_remarks();
   }
 
-  /// What was bound at the start, as the configuration of then had it.
-  struct Addresses {
-    std::string listen;
-    std::string front;
-    std::string upstream;
-  };
-
   struct Machine {
     TimePoint at;
     std::vector<Measurement> measurements;
@@ -458,7 +464,9 @@ class Agent {
 
   const ConfigSource source_;
   Config config_;
-  const Addresses running_;
+  /// What is bound, as the configuration had it that it was bound for.
+  const std::string running_listen_;
+  const front::DoorAddresses running_door_;
   Log log_;
   AppMetrics app_metrics_{log_};
   std::atomic<std::shared_ptr<const std::set<Exporter>>> compat_;
@@ -495,6 +503,7 @@ int serve(const Arguments& arguments) {
   Fd page(link ? front::inherited_page() : Fd());
   Fd listener(link ? child::inherited_descriptor(child::agent_listener_fd) : Fd());
   const auto kept = link ? child::inherited_config() : std::nullopt;
+  const bool comes_back = page || listener || kept;
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
@@ -514,7 +523,9 @@ int serve(const Arguments& arguments) {
   if (link) {
     const auto settings = child::supervisor_settings(config.value());
     if (!settings) return report_mistakes({{settings.error().message}});
-    auto door = front::take_door(config.value(), std::move(page));
+    // What a reload asked for since waits for a restart, whoever died.
+    auto door =
+        comes_back ? front::take_door_over(std::move(page)) : front::open_door(config.value());
     if (!door) return complain(door.error().message, exit_failure);
     supervised = Supervised{std::move(link), settings.value(), std::move(door).value()};
   }

@@ -10,20 +10,23 @@
 #include "agent/text/listen_address.hpp"
 
 namespace vitals::front {
+
 Fd inherited_page() { return child::inherited_descriptor(child::agent_page_fd); }
 
-Result<std::optional<OpenDoor>> take_door(const Config& config, Fd inherited) {
-  if (inherited) {
-    auto page = Page::open(std::move(inherited));
-    if (!page) return page.error();
-    return std::optional<OpenDoor>(OpenDoor{std::move(page).value(), {}});
-  }
+Result<std::optional<OpenDoor>> open_door(const Config& config) {
   if (config.app.front.empty()) return std::optional<OpenDoor>();
   auto listener = http::open_listener(config.app.front, "[app] front");
   if (!listener) return listener.error();
-  auto page = Page::create();
+  auto page = Page::create({config.app.front, config.app.upstream});
   if (!page) return page.error();
   return std::optional<OpenDoor>(OpenDoor{std::move(page).value(), std::move(listener.value().fd)});
+}
+
+Result<std::optional<OpenDoor>> take_door_over(Fd inherited) {
+  if (!inherited) return std::optional<OpenDoor>();
+  auto page = Page::open(std::move(inherited));
+  if (!page) return page.error();
+  return std::optional<OpenDoor>(OpenDoor{std::move(page).value(), {}});
 }
 
 std::optional<Error> hand_over(const Config& config, int link, int listener, int page) {

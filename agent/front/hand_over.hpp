@@ -22,9 +22,12 @@ struct OpenDoor {
   Fd listener;  // empty: the supervisor has it already
 };
 
-/// The first agent listens where [app] front says; one that comes back finds the page it inherited.
-/// Nothing when no front door is configured.
-[[nodiscard]] Result<std::optional<OpenDoor>> take_door(const Config& config, Fd inherited);
+/// The first agent listens where [app] front says. Nothing when no front door is configured.
+[[nodiscard]] Result<std::optional<OpenDoor>> open_door(const Config& config);
+
+/// An agent that comes back goes on with the door of the one before it, of which it inherited the
+/// page, whatever the config says by now. Nothing when there was none.
+[[nodiscard]] Result<std::optional<OpenDoor>> take_door_over(Fd inherited);
 
 /// Gives listener and page to the supervisor, which starts the door at once: the page should have
 /// its first word by then.

@@ -12,7 +12,14 @@
 #include <new>
 #include <utility>
 
+#include <vitals/assert.hpp>
+
+#include "agent/text/listen_address.hpp"
+
 namespace vitals::front {
+
+/// Ends with a zero byte.
+using PageText = std::array<char, listen_address_max + 1>;
 
 /// Both sides are the same binary, so this is the whole protocol. Zeros are a silent agent and a
 /// door without clients.
@@ -23,6 +30,9 @@ struct Page::Layout {
   std::atomic<std::uint64_t> connections;
   std::array<std::atomic<std::uint64_t>, status_classes> answers;
   std::atomic<std::int64_t> active_ms;
+  // Written before anybody else has the page.
+  PageText front;
+  PageText upstream;
 };
 
 namespace {
@@ -54,20 +64,33 @@ Verdicts unpack(std::uint64_t bits) {
           .draining = (bits & draining_bit) != 0};
 }
 
+void write_text(const std::string& text, PageText& place) {
+  VITALS_ASSERT(text.size() < place.size());
+  std::copy(text.begin(), text.end(), place.begin());
+}
+
+std::string read_text(const PageText& place) {
+  return {place.begin(), std::find(place.begin(), place.end(), '\0')};
+}
+
 Error failed(const char* what) {
   return Error{std::string("front door: ") + what + ": " + std::strerror(errno)};
 }
 
 }  // namespace
 
-Result<Page> Page::create() {
+Result<Page> Page::create(const DoorAddresses& addresses) {
   Fd fd(memfd_create("vitals-front", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd || ftruncate(fd.get(), sizeof(Layout)) != 0) return failed("no shared memory");
   // Whoever has it mapped would die of SIGBUS if the other end could cut it.
   if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
     return failed("can't seal shared memory");
   }
-  return open(std::move(fd));
+  auto page = open(std::move(fd));
+  if (!page) return page;
+  write_text(addresses.front, page.value().layout_->front);
+  write_text(addresses.upstream, page.value().layout_->upstream);
+  return page;
 }
 
 Result<Page> Page::open(Fd fd) {
@@ -105,6 +128,10 @@ void Page::silence(int page_fd) {
   constexpr std::uint64_t nothing = 0;
   // Failing that, the word grows old.
   [[maybe_unused]] const auto written = pwrite(page_fd, &nothing, sizeof nothing, 0);
+}
+
+DoorAddresses Page::addresses() const {
+  return {read_text(layout_->front), read_text(layout_->upstream)};
 }
 
 std::optional<Word> Page::word(TimePoint now, Duration age_max) const {

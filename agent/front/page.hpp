@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include <vitals/fd.hpp>
 #include <vitals/result.hpp>
@@ -37,12 +38,20 @@ struct Word {
   std::uint64_t uptime_seconds = 0;
 };
 
+/// What the door was made with, as [app] had it; no reload changes that.
+struct DoorAddresses {
+  std::string front;
+  std::string upstream;
+
+  [[nodiscard]] bool operator==(const DoorAddresses&) const = default;
+};
+
 /// A handle on the page. Every call is a few loads or stores, never waits and never tears: the
 /// verdicts and the moment they were said at are one word of 64 bits.
 class Page {
  public:
   /// A new page in memory of its own that nobody can shrink.
-  [[nodiscard]] static Result<Page> create();
+  [[nodiscard]] static Result<Page> create(const DoorAddresses& addresses);
   /// The page that another process made; its descriptor was inherited.
   [[nodiscard]] static Result<Page> open(Fd fd);
   Page(Page&& other) noexcept;
@@ -55,6 +64,8 @@ class Page {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
   // The agent's side.
+  /// As create() had them. Whoever has the page may have written something else there since.
+  [[nodiscard]] DoorAddresses addresses() const;
   void say(const Verdicts& verdicts, TimePoint agent_started, TimePoint now);
   /// The agent is gone for certain: silence begins now. By descriptor for the supervisor, which
   /// maps nothing and allocates nothing.

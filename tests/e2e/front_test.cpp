@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "tests/support/agent.hpp"
+#include "tests/support/app.hpp"
 #include "tests/support/front_door.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/occurrences.hpp"
@@ -29,6 +30,9 @@ std::string slurp(const std::filesystem::path& path) {
   text << file.rdbuf();
   return text.str();
 }
+
+const std::string door_words = "front-door";
+const std::string agent_words = "--link";
 
 /// Node behind a front door, under `vitals run`; the check asks the app itself.
 class Fronted {
@@ -67,6 +71,20 @@ class Fronted {
     }
     return 0;
   }
+  [[nodiscard]] std::size_t count(const std::string& text) {
+    return occurrences(agent_.process().output(), text);
+  }
+  /// `config` with the front door at another port.
+  [[nodiscard]] std::string elsewhere(std::string config) const {
+    const std::string port = ":" + std::to_string(front_);
+    return config.replace(config.find(port), port.size(), ":" + std::to_string(free_port()));
+  }
+  /// The agent alone has a HUP: Node would end by it. `reloads`: how many this one makes.
+  void reload(const std::string& config, std::size_t reloads) {
+    agent_.directory().write("vitals.toml", config);
+    kill(pid_of(agent_words), SIGHUP);
+    CHECK(eventually([&] { return count("config reloaded") == reloads; }));
+  }
   /// Ends it, and waits for the one that takes its place.
   void replace(const std::string& words) {
     const pid_t old = pid_of(words);
@@ -83,9 +101,6 @@ class Fronted {
   std::uint16_t upstream_;
   Agent agent_;
 };
-
-const std::string door_words = "front-door";
-const std::string agent_words = "--link";
 
 TEST_SUITE("front door e2e") {
   TEST_CASE(
@@ -186,25 +201,69 @@ TEST_SUITE("front door e2e") {
     Agent& agent = fronted.agent();
     CHECK(eventually([&] { return fronted.health() == 200; }));
     const std::string ours = slurp(agent.config_file());
-    std::string other = ours;
-    const std::string port = ":" + std::to_string(fronted.port());
-    other.replace(other.find(port), port.size(), ":" + std::to_string(free_port()));
-    const auto count = [&](const std::string& text) {
-      return occurrences(agent.process().output(), text);
-    };
-    const pid_t running = fronted.pid_of(agent_words);
-    const auto reload = [&](const std::string& config, std::size_t reloads) {
-      agent.directory().write("vitals.toml", config);
-      // The agent alone: Node would end by HUP.
-      kill(running, SIGHUP);
-      CHECK(eventually([&] { return count("config reloaded") == reloads; }));
-    };
-    reload(other, 1);
-    CHECK(count("a new front door needs a restart") == 1);
-    reload(ours, 2);
-    CHECK(count("a new front door needs a restart") == 1);
-    CHECK(count("a new listen address") == 0);
+    const std::string other = fronted.elsewhere(ours);
+    fronted.reload(other, 1);
+    CHECK(fronted.count("a new front door needs a restart") == 1);
+    fronted.reload(ours, 2);
+    CHECK(fronted.count("a new front door needs a restart") == 1);
+    CHECK(fronted.count("a new listen address") == 0);
     CHECK(fronted.health() == 200);
+  }
+
+  TEST_CASE("run: an agent that comes back goes by the door that runs, not by the one asked for") {
+    Fronted fronted;
+    CHECK(eventually([&] { return fronted.health() == 200; }));
+    const std::string ours = slurp(fronted.agent().config_file());
+    const auto warnings = [&] { return fronted.count("a new front door needs a restart"); };
+    const std::string other = fronted.elsewhere(ours);
+    const std::string none = ours.substr(ours.find("[checks.app]"));
+    const std::string server = ours.substr(0, ours.find("[app]"));
+    std::size_t reloads = 0;
+    std::size_t told = 0;
+    for (const std::string& config : {other, server + none}) {
+      CAPTURE(config);
+      fronted.reload(config, ++reloads);
+      CHECK(warnings() == ++told);
+      fronted.replace(agent_words);
+      CHECK(eventually([&] { return fronted.health() == 200; }));
+      // It says so again, for it is as true as before.
+      CHECK(eventually([&] { return warnings() == told + 1; }));
+      ++told;
+      fronted.reload(ours, ++reloads);
+      CHECK(warnings() == told);
+      fronted.reload(config, ++reloads);
+      CHECK(warnings() == ++told);
+    }
+    RawClient client(fronted.port());
+    CHECK(client.ask(get("/a"))->body == "app GET /a");
+    CHECK(fronted.agent().metric("vitals_app_connections") == 1);
+  }
+
+  TEST_CASE("run: an agent that comes back opens no door that was not there, and needs no port") {
+    const auto port = free_port();
+    Agent agent("[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" + std::to_string(port) +
+                    "\"\ninterval = \"500ms\"\n",
+                {.command = web_app(port)});
+    REQUIRE(eventually([&] { return agent.status_of("app") == "pass"; }));
+    // Where the app itself listens until the restart that is to come.
+    agent.directory().write(
+        "vitals.toml", slurp(agent.config_file()) +
+                           "[app]\nfront = \"127.0.0.1:" + std::to_string(port) +
+                           "\"\nupstream = \"127.0.0.1:" + std::to_string(free_port()) + "\"\n");
+    const auto told = [&] {
+      return occurrences(agent.process().output(), "a new front door needs a restart");
+    };
+    const int victim = agent_of(agent.process().pid());
+    kill(victim, SIGHUP);
+    REQUIRE(eventually([&] { return told() == 1; }));
+    kill(victim, SIGKILL);
+    CHECK(eventually([&] {
+      const int next = agent_of(agent.process().pid());
+      return next != 0 && next != victim && agent.status_of("app") == "pass";
+    }));
+    CHECK(eventually([&] { return told() == 2; }));
+    CHECK(occurrences(agent.process().output(), "cannot listen") == 0);
+    CHECK(pid_of_web_app(port) != 0);
   }
 
   TEST_CASE("serve: a front door without a parent of the app is not passed over in silence") {

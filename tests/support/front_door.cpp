@@ -12,7 +12,7 @@ namespace vitals::test {
 namespace {
 
 front::Page new_page() {
-  auto page = front::Page::create();
+  auto page = front::Page::create({});
   if (!page) throw std::runtime_error(page.error().message);
   return std::move(page).value();
 }

@@ -18,7 +18,7 @@ namespace {
 class Fixture {
  public:
   Fixture() {
-    auto page = Page::create();
+    auto page = Page::create({});
     REQUIRE(page.ok());
     auto door = Page::open(Fd(dup(page.value().fd())));
     REQUIRE(door.ok());

@@ -15,7 +15,7 @@ const Verdicts well{Status::warn, true, false, true, true};
 
 TEST_SUITE("front page") {
   TEST_CASE("front page: the other side reads what one side says") {
-    auto agent = Page::create();
+    auto agent = Page::create({});
     REQUIRE(agent.ok());
     auto door = Page::open(Fd(dup(agent.value().fd())));
     REQUIRE(door.ok());
@@ -37,7 +37,7 @@ TEST_SUITE("front page") {
   }
 
   TEST_CASE("front page: an agent that says nothing for a while is silent, and comes back") {
-    auto page = Page::create();
+    auto page = Page::create({});
     REQUIRE(page.ok());
     Page& both = page.value();
     both.say(well, start, start);
@@ -50,8 +50,24 @@ TEST_SUITE("front page") {
     CHECK_FALSE(both.word(start + std::chrono::hours(2)).has_value());
   }
 
+  TEST_CASE("front page: it tells an agent that comes back what the door was made with") {
+    const std::string longest = "[0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535";
+    for (const DoorAddresses& made : {DoorAddresses{}, DoorAddresses{"[::]:8080", "localhost:3000"},
+                                      DoorAddresses{longest, longest}}) {
+      CAPTURE(made.front);
+      auto first = Page::create(made);
+      REQUIRE(first.ok());
+      first.value().say(well, start, start);
+      first.value().set_connections(7, start);
+      const auto next = Page::open(Fd(dup(first.value().fd())));
+      REQUIRE(next.ok());
+      CHECK(next.value().addresses() == made);
+      CHECK(next.value().word(start)->verdicts == well);
+    }
+  }
+
   TEST_CASE("front page: neither side can cut it, and nothing else is taken for it") {
-    auto page = Page::create();
+    auto page = Page::create({});
     REQUIRE(page.ok());
     CHECK(ftruncate(page.value().fd(), 0) != 0);
     const Fd other(memfd_create("other", MFD_CLOEXEC));
