@@ -16,7 +16,7 @@ ConfiguredCheck make_check(const std::string& body,
                            const std::map<std::string, std::string>& environment = {});
 
 /// One attempt under a deadline of `timeout` from now.
-ProbeResult ask(const ConfiguredCheck& check, Duration timeout = Duration(2'000),
+ProbeResult ask(const ConfiguredCheck& check, Duration timeout = Duration(10'000),
                 bool drop_connections = false);
 
 /// One attempt that is interrupted from the start: it is over within 100 ms, long before its

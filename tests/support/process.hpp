@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/stalls.hpp"
+
 namespace vitals::test {
 
 /// A new folder under the system's temporary folder, world-readable; removed with all in it.
@@ -62,7 +64,7 @@ class Process {
   /// Exit code, or 128 + signal; nullopt when it still runs after `limit`.
   std::optional<int> wait(std::chrono::milliseconds limit);
   /// TERM, then KILL after `limit`; returns the code.
-  int stop(int signal = SIGTERM, std::chrono::milliseconds limit = std::chrono::seconds(10));
+  int stop(int signal = SIGTERM, std::chrono::milliseconds limit = std::chrono::seconds(30));
   /// stdout and stderr so far.
   [[nodiscard]] std::string output() const;
 
@@ -83,12 +85,15 @@ Finished run(Command command, std::chrono::milliseconds limit = std::chrono::sec
 /// it.
 std::filesystem::path postgres_bin();
 
-/// Asks until it is true, every few milliseconds; false after `limit`.
+/// Asks until it is true, every few milliseconds; false after `limit`, in which time that the
+/// machine stood still does not count.
 template <typename Predicate>
-bool eventually(Predicate predicate, std::chrono::milliseconds limit = std::chrono::seconds(10)) {
-  const auto end = std::chrono::steady_clock::now() + limit;
+bool eventually(Predicate predicate, std::chrono::milliseconds limit = std::chrono::seconds(30)) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto stalls = stalls_so_far();
   while (!predicate()) {
-    if (std::chrono::steady_clock::now() >= end) return predicate();
+    const auto passed = std::chrono::steady_clock::now() - begin;
+    if (passed - stalled_since(stalls) >= limit) return predicate();
     std::this_thread::yield();
     struct timespec pause {
       0, 5'000'000

@@ -41,7 +41,7 @@ class RawClient {
   /// Everything until the peer closes, or as much as came within the limit.
   std::string rest();
   /// True when the peer closes (or resets) within `limit`; what it says before is thrown away.
-  bool closes(std::chrono::milliseconds limit = std::chrono::seconds(10));
+  bool closes(std::chrono::milliseconds limit = std::chrono::seconds(30));
   void shutdown_write();
   [[nodiscard]] int fd() const { return fd_.get(); }
 

@@ -75,7 +75,7 @@ class Stack {
 
   /// Waits until all that is expected is seen at once. Empty, or what was seen last.
   std::string turns(const Seen& expected,
-                    std::chrono::milliseconds within = std::chrono::seconds(20));
+                    std::chrono::milliseconds within = std::chrono::seconds(60));
   /// The document of /health; empty when nobody answers.
   [[nodiscard]] nlohmann::json document() const;
   [[nodiscard]] nlohmann::json check(const std::string& name) const;

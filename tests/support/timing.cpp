@@ -20,16 +20,18 @@ Elapsed queued_so_far() {
 
 }  // namespace
 
-Stopwatch::Stopwatch() : queued_before_(queued_so_far()), begin_(Clock::now()) {}
+Stopwatch::Stopwatch()
+    : queued_before_(queued_so_far()), stalled_before_(stalls_so_far()), begin_(Clock::now()) {}
 
 Took Stopwatch::took() const {
   const auto elapsed = Clock::now() - begin_;
-  return {elapsed, queued_so_far() - queued_before_};
+  return {elapsed, queued_so_far() - queued_before_, stalled_since(stalled_before_)};
 }
 
 void check_ended_at(const Took& took, Duration limit, Duration early) {
   CAPTURE(took.elapsed);
   CAPTURE(took.queued);
+  CAPTURE(took.stalled);
   CHECK(took.elapsed >= limit - early);
   CHECK(took.own() <= limit + deadline_slack);
 }

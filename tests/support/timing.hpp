@@ -2,7 +2,11 @@
 // wrong.
 #pragma once
 
+#include <algorithm>
+
 #include <vitals/time.hpp>
+
+#include "tests/support/stalls.hpp"
 
 namespace vitals::test {
 
@@ -24,8 +28,11 @@ struct Took {
   Elapsed elapsed{};
   /// Of that, the thread was ready to run and others had the CPU (proc_pid_schedstat(5)).
   Elapsed queued{};
-  /// What it took by itself. An upper bound is asked of this, a lower one of `elapsed`.
-  [[nodiscard]] Elapsed own() const { return elapsed - queued; }
+  /// Of that, a processor was away from everybody, also from who only slept (stalls.hpp).
+  Elapsed stalled{};
+  /// What it took by itself. An upper bound is asked of this, a lower one of `elapsed`. The two
+  /// above may be the same time, so only one of them is taken off.
+  [[nodiscard]] Elapsed own() const { return elapsed - std::max(queued, stalled); }
 };
 
 /// Measures the thread that made it, from then on; read it in the same thread.
@@ -36,6 +43,7 @@ class Stopwatch {
 
  private:
   Elapsed queued_before_;
+  Stalls stalled_before_;
   TimePoint begin_;
 };
 

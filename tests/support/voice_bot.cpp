@@ -14,7 +14,7 @@ const std::vector<std::string>& VoiceBot::third_parties() {
 VoiceBot::VoiceBot() {
   const std::string seen =
       stack.turns({.verdict = "pass", .health = 200, .ready = 200, .check = "db", .status = "pass"},
-                  std::chrono::seconds(40));
+                  std::chrono::seconds(60));
   if (!seen.empty()) throw std::runtime_error("the voice bot does not come up: " + seen);
 }
 

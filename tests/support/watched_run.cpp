@@ -25,6 +25,7 @@
 #include <vitals/fd.hpp>
 
 #include "tests/support/process.hpp"
+#include "tests/support/stalls.hpp"
 
 namespace vitals::test {
 namespace {
@@ -186,9 +187,11 @@ int watched_run(const std::function<int()>& cases, std::chrono::milliseconds pat
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&wanted, signal);
   sigprocmask(SIG_BLOCK, &wanted, &before);
   const pid_t watcher = getpid();
+  StallWatch stalls;
   const pid_t pid = fork();
   if (pid < 0) throw std::runtime_error("fork failed");
   if (pid == 0) be_the_cases(cases, folder, watcher, before);
+  stalls.start();
 
   const auto ended = wait_for(pid, wanted);
   const bool clean = !ended || *ended >= 128 || nothing_runs(patience);

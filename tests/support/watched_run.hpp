@@ -13,6 +13,6 @@ namespace vitals::test {
 /// do. Ends with its own parent; a run that was killed at once with all of it is cleared away by
 /// the next one. Call it from main, before any thread.
 int watched_run(const std::function<int()>& cases,
-                std::chrono::milliseconds patience = std::chrono::seconds(5));
+                std::chrono::milliseconds patience = std::chrono::seconds(20));
 
 }  // namespace vitals::test

@@ -3,12 +3,19 @@
 #include "tests/support/timing.hpp"
 
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 #include <thread>
+
+#include "tests/support/watched_run.hpp"
 
 namespace vitals::test {
 namespace {
@@ -34,6 +41,12 @@ class OneCpu {
   cpu_set_t before_{};
 };
 
+Elapsed cpu_time() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + Elapsed(time.tv_nsec);
+}
+
 TEST_CASE("stopwatch: time that another thread had the only CPU is not the thread's own") {
   const OneCpu shared;
   std::atomic<bool> done{false};
@@ -42,15 +55,14 @@ TEST_CASE("stopwatch: time that another thread had the only CPU is not the threa
     }
   });
   const Stopwatch watch;
-  const auto end = Clock::now() + Duration(200);
-  while (Clock::now() < end) {
-  }
+  // By its own clock, so that it has had that much however many others there are.
+  const Elapsed computed = Duration(100);
+  for (const auto begin = cpu_time(); cpu_time() - begin < computed;) continue;
   const Took took = watch.took();
   done = true;
   rival.join();
-  CHECK(took.elapsed >= Duration(200));
+  CHECK(took.elapsed >= computed + took.queued);
   CHECK(took.queued > Duration(20));
-  CHECK(took.own() > Duration(20));
   CHECK(took.own() < took.elapsed);
 }
 
@@ -60,7 +72,34 @@ TEST_CASE("stopwatch: time that the thread waits for something else is its own")
   std::mutex mutex;
   std::unique_lock lock(mutex);
   never.wait_for(lock, Duration(50), [] { return false; });
-  CHECK(watch.took().own() >= Duration(49));
+  const Took took = watch.took();
+  CHECK(took.own() + took.stalled >= Duration(49));
+}
+
+/// In a watched run: while its watcher stands still, so does the machine as far as can be seen.
+int look_while_watcher_stands_still() {
+  constexpr Duration enough{100};
+  for (int tries = 0; tries < 50; ++tries) {  // its threads begin at some time
+    const Stopwatch watch;
+    kill(getppid(), SIGSTOP);
+    Took took = watch.took();
+    while (took.elapsed < 4 * enough && took.stalled < enough) {
+      poll(nullptr, 0, 5);
+      took = watch.took();
+    }
+    kill(getppid(), SIGCONT);
+    if (took.stalled >= enough) return took.own() <= took.elapsed - enough ? 0 : 2;
+  }
+  return 1;
+}
+
+TEST_CASE("stopwatch: time that the machine stood still is not the thread's own") {
+  const pid_t run = fork();
+  if (run == 0) _exit(watched_run(look_while_watcher_stands_still));
+  REQUIRE(run > 0);
+  int status = -1;
+  CHECK(waitpid(run, &status, 0) == run);
+  CHECK(status == 0);
 }
 
 }  // namespace
