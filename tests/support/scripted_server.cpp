@@ -20,6 +20,7 @@
 #include <cstring>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -108,14 +109,50 @@ Fd listen_everywhere(std::uint16_t port) {
   return fd;
 }
 
-Fd listen_as(const ScriptedOptions& options, std::uint16_t& port) {
-  if (!options.unix_path.empty()) return listen_unix(options.unix_path);
-  if (options.public_port == 0) {
-    port = options.port;
-    return listen_tcp(port, options.never_accept ? 0 : backlog, options.ipv6);
+/// The number of a port that the kernel picked for one family, in the other one: whoever comes
+/// there by the name localhost is refused, for nobody else can have it. Nothing when somebody has
+/// it.
+std::optional<Fd> kept_free(std::uint16_t port, bool ipv6) {
+  sockaddr_in v4{};
+  v4.sin_family = AF_INET;
+  v4.sin_port = htons(port);
+  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  sockaddr_in6 v6{};
+  v6.sin6_family = AF_INET6;
+  v6.sin6_port = htons(port);
+  v6.sin6_addr = in6addr_loopback;
+  const auto* const address =
+      ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
+  Fd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd || bind(fd.get(), address, ipv6 ? sizeof v6 : sizeof v4) == 0) return fd;
+  if (errno == EADDRINUSE) return std::nullopt;
+  return Fd();  // this machine does not speak it
+}
+
+struct Listening {
+  Fd fd;
+  Fd kept{};  // what nobody else may have meanwhile
+  std::uint16_t port = 0;
+};
+
+Listening listen_on_loopback(const ScriptedOptions& options) {
+  constexpr int tries = 50;
+  for (int i = 0; i < tries; ++i) {
+    Listening listening{.fd = {}, .port = options.port};
+    listening.fd = listen_tcp(listening.port, options.never_accept ? 0 : backlog, options.ipv6);
+    if (options.port != 0) return listening;  // the caller knows whose the other one is
+    auto kept = kept_free(listening.port, !options.ipv6);
+    if (!kept) continue;
+    listening.kept = std::move(*kept);
+    return listening;
   }
-  port = options.public_port;
-  return listen_everywhere(port);
+  throw std::runtime_error("scripted server: no port that is free in both families");
+}
+
+Listening listen_as(const ScriptedOptions& options) {
+  if (!options.unix_path.empty()) return {.fd = listen_unix(options.unix_path)};
+  if (options.public_port == 0) return listen_on_loopback(options);
+  return {.fd = listen_everywhere(options.public_port), .port = options.public_port};
 }
 
 Fd connect_to(std::uint16_t port) {
@@ -141,6 +178,7 @@ struct ScriptedServer::Impl {
   Options options;
   Context context;
   Fd listener;
+  Fd kept;
   Fd stop{eventfd(0, EFD_CLOEXEC)};
   std::uint16_t port = 0;
   std::atomic<int> open{0};
@@ -386,7 +424,10 @@ ScriptedServer::ScriptedServer(Script script, Options options) : impl_(std::make
   impl_->script = std::move(script);
   std::signal(SIGPIPE, SIG_IGN);  // as the agent does; OpenSSL writes without MSG_NOSIGNAL
   impl_->context = make_context(options);
-  impl_->listener = listen_as(options, impl_->port);
+  auto listening = listen_as(options);
+  impl_->listener = std::move(listening.fd);
+  impl_->kept = std::move(listening.kept);
+  impl_->port = listening.port;
   impl_->options = std::move(options);
   impl_->acceptor = std::thread([this] { impl_->accept_loop(); });
 }

@@ -71,7 +71,8 @@ struct ScriptedOptions {
   bool never_accept = false;
   /// Listens on [::1] instead of 127.0.0.1.
   bool ipv6 = false;
-  /// Listens on this port of the loopback address; 0 picks one.
+  /// Listens on this port of the loopback address; 0 picks one whose number nobody gets in the
+  /// other family meanwhile.
   std::uint16_t port = 0;
   /// Listens on this port of all addresses instead.
   std::uint16_t public_port = 0;

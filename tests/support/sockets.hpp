@@ -16,7 +16,7 @@ class DeafListener {
  public:
   /// Port 0 picks one. Throws when it can't listen there.
   explicit DeafListener(const std::string& host = "127.0.0.1", std::uint16_t port = 0,
-                        int backlog = 64);
+                        int backlog = 1'024);
   [[nodiscard]] std::uint16_t port() const { return port_; }
   /// Fills the backlog until the kernel drops further SYNs: a connect to it stays unanswered.
   void fill();

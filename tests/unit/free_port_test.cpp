@@ -42,6 +42,17 @@ TEST_CASE("free ports: one that is taken in one family is passed over") {
   }
 }
 
+TEST_CASE(
+    "free ports: that of a scripted server is nobody's in the other family, if it picked one") {
+  const auto quiet = [](ScriptedConnection&) {};
+  const ScriptedServer v4(quiet);
+  CHECK_THROWS(RefusingPort("::1", v4.port()));
+  const ScriptedServer v6(quiet, {.ipv6 = true});
+  CHECK_THROWS(RefusingPort("127.0.0.1", v6.port()));
+  const ScriptedServer given(quiet, {.port = free_port()});
+  CHECK_NOTHROW(RefusingPort("::1", given.port()));
+}
+
 TEST_CASE("free ports: the block that they come from is claimed, so no other program has it") {
   const Fd other(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
