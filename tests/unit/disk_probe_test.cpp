@@ -138,7 +138,7 @@ TEST_SUITE("disk probe") {
       bool open = false;
     } gate;
     auto spec = test::spec("data");
-    spec->interval = spec->retry_interval = Duration(60);
+    spec->interval = spec->retry_interval = Duration(1'000);  // stale 3 s later
     spec->timeout = Duration(20);
     spec->fall = 1;
     StatusBoard board(Instant::now(), nullptr);

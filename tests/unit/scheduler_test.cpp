@@ -188,8 +188,10 @@ TEST_CASE("scheduler: asks each check at its interval and never twice at once") 
   CHECK(elapsed >= Duration(19 * 20));
   CHECK(fast.most_inside == 1);
   CHECK(slow.most_inside == 1);
-  // Starts are noted by the probe, a little late on a busy machine: the sum tells, not each gap.
-  CHECK(slow.starts[4] - slow.starts[0] >= Duration(4 * 50 - 50));
+  // Starts are noted by the probe, late on a busy machine, never early: the sum tells, from before
+  // the first one, not each gap.
+  const std::lock_guard lock(slow.mutex);
+  CHECK(slow.starts[4] - begin >= Duration(4 * 50));
 }
 
 TEST_CASE("scheduler: a disagreeing outcome is asked again after retry_interval") {
@@ -249,11 +251,11 @@ TEST_CASE("resume: interrupts attempts, drops connections and asks at once") {
   Machine machine;
   machine.run({{quick("c", 60'000, 50'000), &script}});
   REQUIRE(eventually([&] { return script.inside == 1; }));
-  const TimePoint before = Clock::now();
+  const test::Stopwatch watch;
   machine.board.resume({Clock::now(), Instant::now()}, resume_grace);
   machine.scheduler.run_all_now();
   REQUIRE(eventually([&] { return script.runs() == 2; }));
-  CHECK(Clock::now() - before < test::at_most(Duration(1'000)));
+  CHECK(watch.took().own() < test::at_most(Duration(1'000)));
   CHECK_FALSE(script.drops[0]);
   CHECK(script.drops[1]);
   CHECK(machine.state()->failures_in_a_row == 0);
@@ -384,9 +386,9 @@ TEST_CASE("stop: a polite probe in flight does not hold the end up") {
   Machine machine;
   machine.run({{quick("c", 60'000, 50'000), &script}});
   REQUIRE(eventually([&] { return script.inside == 1; }));
-  const TimePoint before = Clock::now();
+  const test::Stopwatch watch;
   CHECK(machine.scheduler.stop(Duration(5'000)));
-  CHECK(Clock::now() - before < test::at_most(Duration(1'000)));
+  CHECK(watch.took().own() < test::at_most(Duration(1'000)));
 }
 
 TEST_CASE("attempt: slow passes warn, details are scrubbed and clean") {
@@ -460,7 +462,7 @@ TEST_CASE(
   CHECK_FALSE(judge(*machine.board.latest(), Clock::now()).checks[0].stale);
 
   machine.scheduler.rest(false);
-  REQUIRE(eventually([&] { return script.runs() == asked + 1; }));
+  REQUIRE(eventually([&] { return script.runs() > asked; }));
   REQUIRE(eventually([&] { return !machine.state(0)->paused_since; }));
   {
     const std::lock_guard lock(script.mutex);
