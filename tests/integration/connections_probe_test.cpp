@@ -33,6 +33,14 @@ Fd connect_to(const std::string& host, std::uint16_t port) {
   return fd;
 }
 
+/// The server's ends are there a moment after the clients': waits for so many.
+void settle(std::uint16_t port, std::size_t count) {
+  REQUIRE(test::eventually([&] {
+    const auto counted = count_by_sock_diag(port, Deadline::after(Duration(1'000)));
+    return counted.ok() && counted.value() == count;
+  }));
+}
+
 /// Listens on [::] for IPv4, too.
 struct DualStack {
   Fd fd{socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -73,14 +81,17 @@ TEST_SUITE("connections probe") {
 
     std::vector<Fd> clients;
     clients.push_back(connect_to("127.0.0.1", listener.port()));
+    settle(listener.port(), 1);
     CHECK(test::ask(check).outcome == Outcome::pass);
     clients.push_back(connect_to("127.0.0.1", listener.port()));
+    settle(listener.port(), 2);
     result = test::ask(check);
     CHECK(result.outcome == Outcome::warn);
     CHECK(result.reason == Reason::saturated);
     CHECK(result.detail == "2 of 4 connections, 2 are expected at most");
     clients.push_back(connect_to("127.0.0.1", listener.port()));
     clients.push_back(connect_to("127.0.0.1", listener.port()));
+    settle(listener.port(), 4);
     result = test::ask(check);
     CHECK(result.outcome == Outcome::fail);
     CHECK(result.reason == Reason::saturated);
@@ -99,6 +110,7 @@ TEST_SUITE("connections probe") {
     const Fd v4 = connect_to("127.0.0.1", listener.port);
     const Fd v6 = connect_to("::1", listener.port);
     const Fd other = connect_to("::1", listener.port);
+    settle(listener.port, 3);
     CHECK(test::measured(test::ask(connections(listener.port)), "connections") == 3);
     const auto counted = count_by_sock_diag(listener.port, Deadline::after(Duration(1'000)));
     REQUIRE(counted.ok());
@@ -111,6 +123,8 @@ TEST_SUITE("connections probe") {
     const DeafListener other;
     const Fd one = connect_to("127.0.0.1", listener.port());
     const Fd two = connect_to("127.0.0.1", other.port());
+    settle(listener.port(), 1);
+    settle(other.port(), 1);
     const auto result = test::ask(connections(listener.port()));
     CHECK(result.detail == "1 connection");
     CHECK_FALSE(test::measured(result, "connections_limit").has_value());

@@ -601,7 +601,7 @@ test::ResolverJail& jail() {
 struct Seen {
   std::string word;  // "pass", or the reason
   std::string detail;
-  Elapsed took{};
+  test::Took took;
 };
 
 Seen play(const Cell& cell, Duration limit) {
@@ -610,9 +610,12 @@ Seen play(const Cell& cell, Duration limit) {
     attempt.drop_connections = true;
     attempt.now.wall += std::chrono::hours(3);
   }
+  // No Stopwatch: the jail has no /proc.
+  const auto stalls = test::stalls_so_far();
   const auto begin = Clock::now();
   auto result = cell.check->probe->run(attempt);
-  Seen seen{"", std::move(result.detail), Clock::now() - begin};
+  Seen seen{"", std::move(result.detail), {.elapsed = Clock::now() - begin}};
+  seen.took.stalled = test::stalled_since(stalls);
   seen.word = result.outcome == Outcome::pass ? "pass" : std::string(to_label(result.reason));
   return seen;
 }
@@ -658,15 +661,15 @@ constexpr long cell_growth_max = 4 * 1024;
 
 std::string complaint_about(const Cell& cell, const Seen& seen) {
   std::ostringstream text;
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(seen.took).count();
+  const auto ms = std::chrono::duration_cast<Duration>(seen.took.elapsed).count();
   if (seen.word != cell.expected) {
     text << cell.name() << ": " << seen.word << ", expected " << cell.expected << " ("
          << seen.detail << ", after " << ms << " ms)\n";
-  } else if (cell.lasts() &&
-             (seen.took < silence_limit - early || seen.took > silence_limit + slack)) {
+  } else if (cell.lasts() && (seen.took.elapsed < silence_limit - early ||
+                              seen.took.own() > silence_limit + slack)) {
     text << cell.name() << ": ended after " << ms << " ms, the deadline was at "
          << silence_limit.count() << " ms\n";
-  } else if (!cell.lasts() && seen.took > answer_known) {
+  } else if (!cell.lasts() && seen.took.own() > answer_known) {
     text << cell.name() << ": took " << ms << " ms to be known\n";
   }
   return text.str();

@@ -187,12 +187,17 @@ TEST_CASE("fleet: what the others said of a failure that ended says nothing of t
 }
 
 TEST_CASE("fleet: with the answers in hand the failed attempt that turns the check takes it out") {
-  // An attempt of another Machine that lies between the first two of ours.
+  // An attempt of another Machine that lies between the first two of ours: 2 s before this moment,
+  // whenever it is asked for.
+  const auto now = Clock::now();
   Fixture fixture(
       3,
-      [] {
-        return test::http_answer("200 OK", R"({"status":"pass"})",
-                                 "Vitals-Last-Attempt: pass; began_ms=150; ended_ms=149\r\n");
+      [now] {
+        const auto age = std::chrono::duration_cast<Duration>(Clock::now() - now) + Duration(2'000);
+        return test::http_answer(
+            "200 OK", R"({"status":"pass"})",
+            "Vitals-Last-Attempt: pass; began_ms=" + std::to_string(age.count()) +
+                "; ended_ms=" + std::to_string(age.count() - 1) + "\r\n");
       },
       Duration(2'000));
   fixture.pass();

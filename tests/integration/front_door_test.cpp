@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "probes/established.hpp"
 #include "tests/support/agent.hpp"
 #include "tests/support/front_door.hpp"
 #include "tests/support/front_player.hpp"
@@ -44,7 +46,7 @@ NodeApp& node() {
 
 /// How the connection ends: 0 for a last byte in order, else errno.
 int end_of(const RawClient& client) {
-  const timeval limit{10, 0};
+  const timeval limit{60, 0};
   setsockopt(client.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   std::array<char, 4'096> bytes{};
   while (true) {
@@ -89,13 +91,21 @@ TEST_SUITE("front door") {
   TEST_CASE("front door: health is ours on any request of a connection, all else is the app's") {
     const FrontDoor door(node().port());
     RawClient client(door.port());
-    CHECK(client.ask(get("/a?b=c"))->body == "app GET /a?b=c");
+    const auto asked = client.ask(get("/a?b=c"));
+    REQUIRE(asked);
+    CHECK(asked->body == "app GET /a?b=c");
     const auto health = client.ask("GET /health/ready?x=1 HTTP/1.1\r\nHost: x\r\n\r\n");
+    REQUIRE(health);
     CHECK(health->status == 200);
     CHECK(health->header("content-type") == "application/health+json");
-    CHECK(health->body ==
-          "{\n  \"status\": \"pass\",\n  \"uptime_seconds\": 100,\n"
-          "  \"connections\": 1\n}\n");
+    // It is up for 100 s, and what has passed of this case.
+    int uptime = 0;
+    REQUIRE(std::sscanf(health->body.c_str(), "{ \"status\": \"pass\", \"uptime_seconds\": %d",
+                        &uptime) == 1);
+    CHECK(uptime >= 100);
+    CHECK(uptime <= 130);
+    CHECK(health->body == "{\n  \"status\": \"pass\",\n  \"uptime_seconds\": " +
+                              std::to_string(uptime) + ",\n  \"connections\": 1\n}\n");
     CHECK(client.ask(post("/health", "x"))->body == "app POST /health");
     CHECK(client.ask(get("/healthz"))->body == "app GET /healthz");
     client.send("HEAD /health/live HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -302,7 +312,8 @@ TEST_SUITE("front door") {
         CHECK(asked(websocket_request("/ws")) == 502);
       }
     }
-    CHECK(door.counts().answers[4] == 12);
+    // The answer comes before the count.
+    CHECK(eventually([&] { return door.counts().answers[4] == 12; }));
     CHECK(eventually([&] { return door.counts().connections == 0; }));
   }
 
@@ -312,6 +323,11 @@ TEST_SUITE("front door") {
     RawClient client(door.port());
     client.send(get("/"));
     CHECK(eventually([&] { return door.counts().in_flight == 1; }));
+    // It is counted a moment before the door connects.
+    CHECK(eventually([&] {
+      const auto queued = count_by_sock_diag(app->port(), Deadline::after(Duration(1'000)));
+      return queued.ok() && queued.value() == 1;
+    }));
     // The kernel resets whatever still waits to be accepted.
     app.reset();
     const auto answer = client.answer();
@@ -487,9 +503,9 @@ TEST_SUITE("front door") {
     CHECK(client.ask("POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")->status ==
           413);
     CHECK(client.ask("BAD\r\n\r\n")->status == 400);
-    const auto counts = door.counts();
-    CHECK(counts.answers == std::array<std::uint64_t, 5>{0, 1, 0, 2, 0});
-    CHECK(counts.active_ms > 0);
+    const std::array<std::uint64_t, 5> expected{0, 1, 0, 2, 0};
+    CHECK(eventually([&] { return door.counts().answers == expected; }));
+    CHECK(door.counts().active_ms > 0);
     CHECK(eventually([&] { return door.counts().connections == 0; }));
   }
 
@@ -554,10 +570,18 @@ TEST_SUITE("front door") {
     });
     const FrontDoor door(app.port());
     RawClient client(door.port());
-    const auto begin = Clock::now();
-    for (int i = 0; i < 50; ++i) CHECK(client.ask(get("/"))->body == "ok");
-    // Nagle's rule against delayed acknowledgements costs 40 ms each time.
-    CHECK(Clock::now() - begin < 1s);
+    std::vector<Elapsed> each;
+    for (int i = 0; i < 50; ++i) {
+      const auto begin = Clock::now();
+      const auto answer = client.ask(get("/"));
+      each.push_back(Clock::now() - begin);
+      REQUIRE(answer);
+      CHECK(answer->body == "ok");
+    }
+    // Nagle's rule against delayed acknowledgements costs 40 ms each time; a busy machine costs
+    // some of them more.
+    std::nth_element(each.begin(), each.begin() + 12, each.end());
+    CHECK(each[12] < test::at_most(20ms));
   }
 
   TEST_CASE("front door: a stop lets running requests finish and idle connections go") {
@@ -576,10 +600,10 @@ TEST_SUITE("front door") {
       running.send("cd");
       CHECK(running.answer()->body == "[abcd]");
     });
-    const auto begin = Clock::now();
+    const Stopwatch watch;
     door.stop(20s);
     finish.join();
-    CHECK(Clock::now() - begin < test::at_most(15s));
+    CHECK(watch.took().own() < test::at_most(15s));
   }
 }
 

@@ -29,16 +29,18 @@ class TcpProxy {
 
  private:
   [[nodiscard]] Command command(std::uint16_t first, std::uint16_t second) const {
-    const auto server = [](const char* name, std::uint16_t port) {
+    const auto server = [](const char* name, std::uint16_t port, const char* fall) {
       return " server " + std::string(name) + " 127.0.0.1:" + std::to_string(port) +
-             " check inter 200ms fall 1 rise 1 on-marked-down shutdown-sessions";
+             " check inter 200ms fall " + fall + " rise 1 on-marked-down shutdown-sessions";
     };
     const auto config = folder_.write(
         "haproxy.cfg",
         "defaults\n mode tcp\n timeout connect 1s\n timeout client 60s\n timeout server 60s\n"
         "listen postgres\n bind 127.0.0.1:" +
-            std::to_string(port_) + "\n" + server("primary", first) + "\n" +
-            server("replica", second) + " backup\n");
+            std::to_string(port_) + "\n" + server("primary", first, "1") + "\n" +
+            // That one stays: an attempt of HAProxy that a busy machine made late must not cut it
+            // off.
+            server("replica", second, "1000") + " backup\n");
     return {.argv = {"haproxy", "-db", "-f", config.string()}};
   }
 

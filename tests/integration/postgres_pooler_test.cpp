@@ -1,6 +1,8 @@
 // The kind postgres through a real PgBouncer in transaction mode: the pooler rows of its table.
 #include <doctest/doctest.h>
 
+#include <list>
+
 #include "tests/support/pgbouncer_server.hpp"
 #include "tests/support/postgres_fixture.hpp"
 #include "tests/support/postgres_server.hpp"
@@ -22,10 +24,12 @@ std::string url_of(const PgBouncerServer& pooler, const std::string& user,
 }
 
 /// Both servers of the pool are inside `query` of somebody else.
-std::vector<Process> fill_pool(const PgBouncerServer& pooler, const std::string& query) {
-  std::vector<Process> sessions;
-  for (int i = 0; i < 2; ++i) sessions.push_back(pooler.session(query));
+std::list<Process> fill_pool(const PgBouncerServer& pooler, const std::string& query) {
+  std::list<Process> sessions;
   REQUIRE(eventually([&] {
+    // Whoever has waited for too long is sent away, and comes again.
+    std::erase_if(sessions, [](Process& session) { return !session.running(); });
+    while (sessions.size() < 2) sessions.push_back(pooler.session(query));
     return database().sql("SELECT count(*) FROM pg_stat_activity WHERE query = '" + query +
                           "' AND state = 'active'") == "2";
   }));

@@ -11,6 +11,7 @@
 
 #include <vitals/fd.hpp>
 
+#include "tests/support/occurrences.hpp"
 #include "tests/support/postgres_fixture.hpp"
 #include "tests/support/postgres_server.hpp"
 #include "tests/support/timing.hpp"
@@ -40,15 +41,15 @@ bool nobody_left(const PostgresServer& server) {
 /// would take a slot himself at the wrong moment.
 constexpr std::size_t slots = 5;
 PostgresOptions few_slots() {
-  return {.settings = {{"max_connections", std::to_string(slots)}, {"log_connections", "on"}}};
+  return {.settings = {{"max_connections", std::to_string(slots)},
+                       {"log_connections", "on"},
+                       {"log_disconnections", "on"}}};
 }
-bool came_in(const PostgresServer& server, int sessions) {
+bool came_in(const PostgresServer& server, std::size_t sessions) {
   return eventually([&] {
-    const auto log = server.log();
-    int count = 0;
-    const std::string line = "connection authorized: user=app database=app application_name=test";
-    for (auto at = log.find(line); at != std::string::npos; at = log.find(line, at + 1)) ++count;
-    return count >= sessions;
+    return occurrences(server.log(),
+                       "connection authorized: user=app database=app application_name=test") >=
+           sessions;
   });
 }
 
@@ -268,9 +269,12 @@ TEST_SUITE("postgres") {
     sessions.push_back(server.session("SELECT pg_sleep(60)", app_user));
     REQUIRE(came_in(server, 1));
     expect_warn(ask(check), Reason::saturated);
+    const auto ended = occurrences(server.log(), "disconnection: ");
     server.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'vitals'");
+    // Both the ended one and psql's own have given their slots back.
+    REQUIRE(eventually([&] { return occurrences(server.log(), "disconnection: ") >= ended + 2; }));
     sessions.push_back(server.session("SELECT pg_sleep(60)", app_user));
     REQUIRE(came_in(server, 2));
     expect_fail(ask(check), Reason::saturated, "53300");
@@ -344,7 +348,9 @@ TEST_SUITE("postgres") {
     pair.wait_until_replayed();
     const auto check = postgres_check(pair.replica->url(), "max_lag = \"1ms\"");
     REQUIRE(eventually([&] { return ask(check).outcome == Outcome::pass; }));
-    CHECK(measured(ask(check), "postgres_replication_lag_seconds") == 0);
+    // A primary that nobody writes to has a word for its replicas now and then.
+    CHECK(
+        eventually([&] { return measured(ask(check), "postgres_replication_lag_seconds") == 0; }));
   }
 
   TEST_CASE("postgres: a replica that lags above max_lag is warn(replication)") {
@@ -405,7 +411,7 @@ TEST_SUITE("postgres") {
   }
 
   /// Sanitizers make the login slow, too; the query must be running when the time is over.
-  constexpr Duration time_to_log_in = at_most(Duration(500));
+  constexpr Duration time_to_log_in = at_most(Duration(2'000));
 
   TEST_CASE(
       "postgres: a slow query ends by the limit we set: fail(timeout), stopped on the server") {
@@ -478,7 +484,7 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: a huge answer is fail(too_large), not a huge agent") {
     const auto check = postgres_check(
         shared().url(), "query = \"SELECT repeat('x', 1000) FROM generate_series(1, 1000000)\"");
-    expect_fail(ask(check, Duration(4'000)), Reason::too_large, "256 KiB");
+    expect_fail(ask(check, Duration(20'000)), Reason::too_large, "256 KiB");
     CHECK(nobody_left(shared()));
   }
 
@@ -571,11 +577,11 @@ TEST_SUITE("postgres") {
       });
       CHECK(write(write_end.get(), "x", 1) == 1);
     });
-    const auto start = Clock::now();
+    const Stopwatch watch;
     (void)check.probe->run({.deadline = Deadline::after(Duration(20'000), read_end.get())});
-    const auto took = Clock::now() - start;
+    const Took took = watch.took();
     interrupter.join();
-    CHECK(took < test::at_most(std::chrono::seconds(15)));
+    CHECK(took.own() < test::at_most(std::chrono::seconds(15)));
     shared().sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE application_name = 'vitals'");

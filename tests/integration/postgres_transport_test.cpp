@@ -378,16 +378,20 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: a dead first host leaves time for the next") {
     PostgresServer& server = secure();
     const BlackHole hole;
+    constexpr Duration limit{4'000};  // half of it is the first one's
     const auto port = std::to_string(server.port());
     const auto rest = "/app?sslmode=disable";
     const auto user = "postgres://" + std::string(app_user) + ":" + app_password + "@";
     expect_pass(ask(postgres_check(user + "127.0.0.1:" + std::to_string(hole.port()) +
-                                   ",127.0.0.1:" + port + rest)));
+                                   ",127.0.0.1:" + port + rest),
+                    limit));
     expect_pass(ask(postgres_check(user + "127.0.0.1:" + std::to_string(free_port()) +
-                                   ",127.0.0.1:" + port + rest)));
+                                   ",127.0.0.1:" + port + rest),
+                    limit));
     const OneAnswer silent("", OneAnswer::Then::hold);
     expect_pass(ask(postgres_check(user + "127.0.0.1:" + std::to_string(silent.port()) +
-                                   ",127.0.0.1:" + port + rest)));
+                                   ",127.0.0.1:" + port + rest),
+                    limit));
     // localhost is ::1 first, where nobody listens.
     expect_pass(ask(postgres_check(user + "localhost:" + port + rest)));
   }

@@ -37,7 +37,8 @@ double unix_now() {
 /// A program of its own name that does nothing.
 struct Sleeper {
   test::TempDir folder;
-  fs::path program = folder.path() / "vitals-sleeper";
+  std::string name = "sleeper-" + std::to_string(getpid());  // no other program's
+  fs::path program = folder.path() / name;
   std::unique_ptr<Process> running;
 
   Sleeper() {
@@ -62,7 +63,7 @@ TEST_SUITE("process probe") {
     Sleeper sleeper;
     const auto pid_file = sleeper.folder.write("app.pid", sleeper.pid() + "\n");
     for (const std::string& by :
-         {std::string("name = \"vitals-sleeper\""), "exe = \"" + sleeper.program.string() + "\"",
+         {"name = \"" + sleeper.name + "\"", "exe = \"" + sleeper.program.string() + "\"",
           "pid_file = \"" + pid_file.string() + "\""}) {
       CAPTURE(by);
       const auto result = test::ask(process(by));

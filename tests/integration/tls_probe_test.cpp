@@ -46,7 +46,7 @@ ConfiguredCheck check_of(std::uint16_t port, const std::string& more = "",
                           "\"\n" + more);
 }
 
-ProbeResult ask(std::uint16_t port, const std::string& more, Duration limit = Duration(2'000)) {
+ProbeResult ask(std::uint16_t port, const std::string& more, Duration limit = Duration(10'000)) {
   return test::ask(check_of(port, more), limit);
 }
 

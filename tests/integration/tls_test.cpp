@@ -65,7 +65,7 @@ struct Outcome {
 
 /// One connection through `client`; talks when the handshake succeeds.
 Outcome shake(Client& client, std::uint16_t port, const std::string& host = "localhost",
-              Duration limit = Duration(2'000)) {
+              Duration limit = Duration(10'000)) {
   const auto deadline = Deadline::after(limit);
   const net::Address address = *net::numeric_address("127.0.0.1", port);
   auto connected = net::connect_any({&address, 1}, deadline);

@@ -38,7 +38,7 @@ struct Seen {
   test::Took took;
 };
 
-Seen ask(const ConfiguredCheck& check, Duration limit = Duration(2'000)) {
+Seen ask(const ConfiguredCheck& check, Duration limit = Duration(10'000)) {
   const test::Stopwatch watch;
   Seen seen;
   seen.result = test::ask(check, limit);
@@ -47,7 +47,7 @@ Seen ask(const ConfiguredCheck& check, Duration limit = Duration(2'000)) {
 }
 
 Seen ask(const ScriptedServer& server, const std::string& more = "",
-         Duration limit = Duration(2'000)) {
+         Duration limit = Duration(10'000)) {
   return ask(check_of(url_of(server), more), limit);
 }
 

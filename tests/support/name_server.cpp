@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -169,6 +170,7 @@ std::string dns_name(const std::string& name) {
 struct NameServer::Impl {
   struct Due {
     Clock::time_point when;
+    bool delayed;
     sockaddr_in to;
     std::string packet;
   };
@@ -180,6 +182,8 @@ struct NameServer::Impl {
   Fd stop{eventfd(0, EFD_CLOEXEC)};
   std::uint16_t port = 0;
   std::vector<Due> due;  // of the thread
+  static constexpr Clock::duration none{-1};
+  std::atomic<Clock::duration> lateness{none};
   mutable std::mutex mutex;
   std::vector<DnsQuestion> questions;
   std::thread thread;
@@ -220,7 +224,7 @@ struct NameServer::Impl {
     const auto reply = ask(parsed.question);
     if (reply.kind == DnsReply::Kind::silence) return;
     for (auto& one : packets_of(packet.substr(0, 2), parsed, reply)) {
-      due.push_back({Clock::now() + reply.delay, from, std::move(one)});
+      due.push_back({Clock::now() + reply.delay, reply.delay.count() != 0, from, std::move(one)});
     }
   }
 
@@ -251,7 +255,9 @@ struct NameServer::Impl {
 
   void send_due() {
     std::erase_if(due, [&](const Due& one) {
-      if (one.when > Clock::now()) return false;
+      const auto now = Clock::now();
+      if (one.when > now) return false;
+      if (one.delayed) lateness = now - one.when;
       sendto(udp.get(), one.packet.data(), one.packet.size(), 0,
              reinterpret_cast<const sockaddr*>(&one.to), sizeof(one.to));
       return true;
@@ -291,7 +297,14 @@ std::string NameServer::address() const {
 
 std::uint16_t NameServer::port() const { return impl_->port; }
 
+std::optional<std::chrono::nanoseconds> NameServer::lateness() const {
+  const auto lateness = impl_->lateness.load();
+  if (lateness == Impl::none) return std::nullopt;
+  return lateness;
+}
+
 void NameServer::forget() {
+  impl_->lateness = Impl::none;
   const std::lock_guard lock(impl_->mutex);
   std::exchange(impl_->questions, {});
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,7 +53,9 @@ class NameServer {
   [[nodiscard]] std::uint16_t port() const;
   /// What was asked so far, in order.
   [[nodiscard]] std::vector<DnsQuestion> questions() const;
-  /// Empties questions(), and gives its memory back.
+  /// How much later than it should the latest answer with a delay was sent; nothing before one was.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> lateness() const;
+  /// Empties questions() and lateness(), and gives their memory back.
   void forget();
 
  private:

@@ -154,8 +154,10 @@ std::vector<pid_t> PostgresServer::children() const {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const auto name = entry.path().filename().string();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    std::ifstream file(entry.path() / "stat");
-    std::string text((std::istreambuf_iterator<char>(file)), {});
+    // A process may end while it is read: iterators would throw.
+    std::ostringstream stat;
+    stat << std::ifstream(entry.path() / "stat").rdbuf();
+    const std::string text = stat.str();
     std::istringstream rest(text.substr(std::min(text.rfind(')') + 1, text.size())));
     std::string state;
     pid_t parent = 0;
