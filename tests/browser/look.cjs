@@ -47,7 +47,10 @@ async function look(browser, scheme, width) {
   const seen = { scheme, width, console: [], requests: [] };
   page.on('console', (message) => seen.console.push(message.text()));
   page.on('pageerror', (error) => seen.console.push(String(error)));
-  page.on('request', (request) => seen.requests.push(request.url()));
+  // Each address once: a page that is looked at for long renews itself meanwhile.
+  page.on('request', (request) => {
+    if (!seen.requests.includes(request.url())) seen.requests.push(request.url());
+  });
   const answer = await page.goto(url);
   seen.status = answer.status();
   Object.assign(seen, await page.evaluate(facts));

@@ -21,14 +21,15 @@ namespace {
 using namespace std::chrono_literals;
 using Json = nlohmann::json;
 
-constexpr auto idle_after = 2s;
+/// A machine that stands still for some seconds must not look idle.
+constexpr auto idle_after = 4s;
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
 std::string autostop(const std::string& action, const std::string& more = {}) {
-  return "[autostop]\nidle_after = \"2s\"\nmin_uptime = \"0s\"\naction = \"" + action + "\"\n" +
+  return "[autostop]\nidle_after = \"4s\"\nmin_uptime = \"0s\"\naction = \"" + action + "\"\n" +
          more;
 }
 
@@ -113,7 +114,11 @@ void scale_to_zero(bool with_door) {
     CHECK(machine.stays_up(2 * idle_after, [&] {
       CHECK(client.ask("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").has_value());
     }));
-    CHECK(machine.agent.metric("vitals_idle_seconds") < 1);
+    // Of the moment: on a machine that stands still a second passes without a request.
+    CHECK(eventually([&] {
+      CHECK(client.ask("GET /a HTTP/1.1\r\nHost: x\r\n\r\n").has_value());
+      return machine.agent.metric("vitals_idle_seconds") < 1;
+    }));
     CHECK(machine.idle()["kept_by"] == "connections");
     CHECK(machine.agent.metric("vitals_autostop_safe") == 0);
     CHECK(vitals({"busy", "import", machine.url(), "--ttl", "10m"}).code == 0);
@@ -122,8 +127,12 @@ void scale_to_zero(bool with_door) {
   Bystanders bystanders{machine};
   CHECK(machine.stays_up(2 * idle_after, [&] { bystanders.look(); }));
   CHECK(machine.agent.metric("vitals_busy", {{"name", "import"}}) == 1);
-  CHECK(machine.idle()["output"] == "hold 'import'");
-  CHECK(has(vitals({"status", machine.url()}).output, "stays up: hold 'import'; busy with import"));
+  // A look may fall on one of the bystanders.
+  CHECK(eventually([&] { return machine.idle()["output"] == "hold 'import'"; }));
+  CHECK(eventually([&] {
+    return has(vitals({"status", machine.url()}).output,
+               "stays up: hold 'import'; busy with import");
+  }));
   // And then nothing but bystanders.
   CHECK(vitals({"idle", "import", machine.url()}).code == 0);
   CHECK_FALSE(machine.stays_up(60s, [&] { bystanders.look(); }));
@@ -316,7 +325,7 @@ TEST_SUITE("pause_when_idle") {
     const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
     REQUIRE(vitals({"busy", "import", url}).code == 0);
     REQUIRE(eventually([&] { return agent.status_of("db") == "pass"; }));
-    CHECK(server.our_sessions() == 1);
+    CHECK(eventually([&] { return server.our_sessions() == 1; }));
     CHECK(agent.metric("vitals_check_paused", {{"check", "db"}}) == 0);
 
     REQUIRE(vitals({"idle", "import", url}).code == 0);
@@ -342,7 +351,10 @@ TEST_SUITE("pause_when_idle") {
     REQUIRE(vitals({"busy", "import", url}).code == 0);
     CHECK(eventually([&] { return server.our_sessions() == 1; }));
     CHECK(agent.metric("vitals_check_paused", {{"check", "db"}}) == 0);
-    CHECK(agent.metric("vitals_check_attempts_total", {{"outcome", "pass"}}) > asked);
+    // The session is there before the attempt is over.
+    CHECK(eventually([&] {
+      return agent.metric("vitals_check_attempts_total", {{"outcome", "pass"}}) > asked;
+    }));
   }
 
   TEST_CASE("pause_when_idle: a database that died meanwhile is red soon after work is back") {
@@ -372,7 +384,7 @@ TEST_SUITE("busy") {
   TEST_CASE("busy: holds are seen on /metrics, end with their ttl, and are refused to strangers") {
     Agent agent("");
     const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
-    CHECK(http(agent.port(), "/busy/mail?ttl=700ms", {}, "PUT").status == 204);
+    CHECK(http(agent.port(), "/busy/mail?ttl=5s", {}, "PUT").status == 204);
     CHECK(agent.metric("vitals_busy", {{"name", "mail"}}) == 1);
     CHECK(eventually([&] { return std::isnan(agent.metric("vitals_busy")); }));
     CHECK(http(agent.port(), "/busy/mail", {{"Fly-Client-IP", "1.2.3.4"}}, "PUT").status == 403);

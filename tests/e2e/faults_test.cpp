@@ -19,6 +19,7 @@
 #include "tests/support/agent.hpp"
 #include "tests/support/certificates.hpp"
 #include "tests/support/hostile.hpp"
+#include "tests/support/occurrences.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/redis_server.hpp"
 #include "tests/support/resources.hpp"
@@ -414,12 +415,13 @@ class Neighbours {
       const auto accepts = entry.second->accepts();
       const auto times = gaps(accepts);
       check_times(times, 450ms, 550ms);
-      const Milliseconds span = accepts.back() - accepts.front();
+      const Milliseconds span = accepts.back() - accepts.front() - stalled_since(begin_);
       CHECK(static_cast<double>(times.size()) >= 0.85 * (span / interval));
     }
   }
 
  private:
+  Stalls begin_ = stalls_so_far();
   RedisServer redis_;
   ScriptedServer app_{answering(http_answer("200 OK", "ok"))};
   ScriptedServer port_{[](ScriptedConnection& connection) { connection.hang(); }};
@@ -451,7 +453,7 @@ std::vector<Milliseconds> ask_until(const Jail& agent, Usage& usage,
         usage.look(agent);
         return done();
       },
-      30s));
+      60s));
   return times;
 }
 
@@ -478,10 +480,13 @@ TEST_CASE("faults: every hostile attempt ends at its deadline, and nobody else i
   Usage late;
   ask_until(agent, none, [&] { return crowd.all_began(2); });
   ask_until(agent, early, [&] { return crowd.all_began(4); });
-  auto answers = ask_until(agent, none, [&] { return crowd.all_began(rounds); });
+  constexpr std::size_t answers_min = 200;
+  std::size_t asked = 0;
+  auto answers =
+      ask_until(agent, none, [&] { return ++asked >= answers_min && crowd.all_began(rounds); });
   ask_until(agent, late, [&] { return crowd.all_began(rounds + 2); });
 
-  CHECK(answers.size() >= 200);
+  CHECK(answers.size() >= answers_min);
   CHECK(quantile(answers, 0.5) < 10ms);
   // Rounds differ in which attempts overlap with the healthy ones, with /health, and with the
   // cancel requests.
@@ -492,7 +497,7 @@ TEST_CASE("faults: every hostile attempt ends at its deadline, and nobody else i
   for (const Hostile& member : crowd.members()) {
     CAPTURE(member.name);
     // The keeper speaks for a probe that got no CPU, and says timeout.
-    CHECK_MESSAGE(eventually([&] { return agent.reason_of(member.name) == member.reason; }, 3s),
+    CHECK_MESSAGE(eventually([&] { return agent.reason_of(member.name) == member.reason; }, 10s),
                   agent.reason_of(member.name));
     check_ends(member);
     check_times(gaps(member.starts()), interval - 10ms, interval + 25ms);
@@ -555,11 +560,9 @@ TEST_CASE("faults: 1,000 checks start where shells give 1,024 descriptors and th
   agent.start(config, {"prlimit", "--nofile=1024:8192"});
   const auto all_asked = [&] {
     const std::string page = agent.get("/metrics").body;
-    std::size_t asked = 0;
-    for (auto at = page.find("reason=\"timeout\"} 1\n"); at != std::string::npos;
-         at = page.find("reason=\"timeout\"} 1\n", at + 1)) {
-      ++asked;
-    }
+    // On a slow machine the first are asked again before the last have been asked once.
+    const auto asked =
+        occurrences(page, "reason=\"timeout\"} ") - occurrences(page, "reason=\"timeout\"} 0\n");
     return asked == checks_max || !agent.process().running();
   };
   CHECK(eventually(all_asked));

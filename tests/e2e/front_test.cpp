@@ -157,7 +157,11 @@ TEST_SUITE("front door e2e") {
     socket.until("\r\n\r\n");
     RawClient kept(fronted.port());
     CHECK(kept.ask(get("/a"))->status == 200);
-    kill(fronted.pid_of(agent_words), SIGKILL);
+    // The first time it is back at once, the sixth after 0.8 s: long enough to be seen.
+    for (int i = 0; i < 5; ++i) fronted.replace(agent_words);
+    const pid_t agent = fronted.pid_of(agent_words);
+    REQUIRE(agent > 0);
+    kill(agent, SIGKILL);
     CHECK(eventually([&] { return kept.ask(get("/health"))->status == 503; }));
     CHECK(kept.ask(get("/b"))->body == "app GET /b");
     CHECK(eventually([&] { return kept.ask(get("/health"))->status == 200; }));
@@ -182,7 +186,7 @@ TEST_SUITE("front door e2e") {
   }
 
   TEST_CASE("run: TERM drains at the front door: 503 for new clients, the rest finishes") {
-    Fronted fronted("drain_delay = \"3s\"\n");
+    Fronted fronted("drain_delay = \"30s\"\n");
     CHECK(eventually([&] { return fronted.health() == 200; }));
     RawClient running(fronted.port());
     running.send("POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab");
@@ -193,6 +197,7 @@ TEST_SUITE("front door e2e") {
     CHECK(fresh.ask(get("/a"))->status == 503);
     running.send("cd");
     CHECK(running.answer()->body == "[abcd]");
+    fronted.agent().process().signal(SIGTERM);  // a second one ends the delay
     CHECK(fronted.agent().process().wait(20s).has_value());
   }
 

@@ -129,7 +129,7 @@ TEST_CASE("image: the agent serves from it with loopback as the only network, as
   CHECK(status.find("\nUid:\t65532\t65532\t65532\t65532\n") != std::string::npos);
   CHECK(status.find("\nCapEff:\t0000000000000000\n") != std::string::npos);
   kill(std::stoi(agent_pid(agent)), SIGTERM);
-  CHECK(agent.wait(std::chrono::seconds(10)) == 0);
+  CHECK(agent.wait(std::chrono::seconds(30)) == 0);
 }
 
 TEST_CASE("image: even without loopback the agent starts, and says that nothing answers") {

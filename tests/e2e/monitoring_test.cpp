@@ -209,8 +209,10 @@ TEST_CASE("monitoring: rules and dashboard say what is, healthy, failing and dra
   SUBCASE("healthy: no panel is empty, and no alert is pending") {
     REQUIRE(machine.shows("app:vitals_ready:ratio", "1"));
     expect_answers(prometheus, {.series = of_failures_and_replicas});
-    CHECK(machine.alerts() == std::set<std::string>{});
-    CHECK(prometheus.value("count(vitals_check_up == 0) or vector(0)") == "0");
+    // An attempt or a scrape that a busy machine made late is an alert that is pending, for a
+    // moment.
+    CHECK(eventually([&] { return machine.alerts() == std::set<std::string>{}; }, patience));
+    CHECK(machine.shows("count(vitals_check_up == 0) or vector(0)", "0"));
     CHECK(machine.shows("app_check:vitals_check_down:ratio{check=\"db\"}", "0"));
   }
 
@@ -229,7 +231,7 @@ TEST_CASE("monitoring: rules and dashboard say what is, healthy, failing and dra
                       .empty();
         },
         patience));
-    CHECK(prometheus.value("app:vitals_ready:ratio") == "1");
+    CHECK(machine.shows("app:vitals_ready:ratio", "1"));
     expect_answers(prometheus, {.lost = "vitals_postgres_"});
   }
 

@@ -13,6 +13,7 @@
 #include "tests/support/app.hpp"
 #include "tests/support/skipped.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/timing.hpp"
 
 namespace vitals::test {
 namespace {
@@ -42,17 +43,17 @@ TEST_CASE(
     const int victim = agent_of(supervisor);
     REQUIRE(victim != 0);
     kill(victim, i % 2 == 0 ? SIGKILL : SIGSEGV);
-    const auto begin = SteadyClock::now();
+    const Stopwatch watch;
     REQUIRE(eventually([&] { return kill(victim, 0) != 0; }));
     // Nobody is refused: who asks now is answered by the next agent.
     CHECK(agent.get("/health").status == 200);
-    CHECK(SteadyClock::now() - begin < 2s);
+    CHECK(watch.took().own() < 2s);
     const bool back = eventually([&] {
       const int next = agent_of(supervisor);
       return next != 0 && next != victim && agent.get("/health").status == 200;
     });
     REQUIRE_MESSAGE(back, agent.process().output());
-    CHECK(SteadyClock::now() - begin < 2s);
+    CHECK(watch.took().own() < 2s);
     CHECK(agent.metric("vitals_process_start_time_seconds", {{"process", "app"}}) == started);
     CHECK(agent.metric("vitals_process_restarts_total", {{"process", "app"}}) == 0);
   }
@@ -78,6 +79,7 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
   const TempDir& folder = agent.directory();
   folder.write("vitals.toml", "[checks.app\n");
   const int victim = agent_of(agent.process().pid());
+  REQUIRE(victim != 0);
   kill(victim, SIGKILL);
   REQUIRE(eventually([&] {
     const int next = agent_of(agent.process().pid());
@@ -88,8 +90,13 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
     return agent.process().output().find("config rejected, nothing changed") != std::string::npos;
   }));
   // What is in force is what the next one gets, too.
-  kill(agent_of(agent.process().pid()), SIGKILL);
-  CHECK(eventually([&] { return agent.status_of("app") == "pass"; }));
+  const int second = agent_of(agent.process().pid());
+  REQUIRE(second != 0);
+  kill(second, SIGKILL);
+  CHECK(eventually([&] {
+    const int next = agent_of(agent.process().pid());
+    return next != 0 && next != second && agent.status_of("app") == "pass";
+  }));
 }
 
 TEST_CASE("run: an agent that dies while files of its secrets are gone comes back without them") {
@@ -112,6 +119,7 @@ TEST_CASE("run: an agent that dies while files of its secrets are gone comes bac
   for (int i = 0; i < 2; ++i) {
     CAPTURE(i);
     const int victim = agent_of(agent.process().pid());
+    REQUIRE(victim != 0);
     kill(victim, SIGKILL);
     // What is gone is not asked with: only loading goes by what it was.
     REQUIRE(eventually([&] {
@@ -143,6 +151,7 @@ TEST_CASE("run: an agent that comes back in the midst of a shared outage is read
   REQUIRE(eventually([&] { return agent.status_of("db") == "fail"; }));
   CHECK(is_ready());
   const int victim = agent_of(agent.process().pid());
+  REQUIRE(victim != 0);
   kill(victim, SIGKILL);
   REQUIRE(eventually([&] {
     const int next = agent_of(agent.process().pid());
@@ -175,7 +184,7 @@ TEST_CASE(
   const auto mark = (folder.path() / "pids").string();
   const auto script = R"($SIG{TERM} = 'IGNORE'; my $p = fork; if (!$p) { sleep 1 while 1 }
       open(my $o, '>', $ARGV[0]); print $o "$$\n$p\n"; close $o; sleep 1 while 1;)";
-  Agent agent("[app]\nstop_timeout = \"700ms\"\n", {.command = perl(script, {mark})});
+  Agent agent("[app]\nstop_timeout = \"4s\"\n", {.command = perl(script, {mark})});
   REQUIRE(eventually([&] { return lines_of(mark).size() == 2; }));
   const auto begin = SteadyClock::now();
   agent.process().signal(SIGKILL);
@@ -190,7 +199,7 @@ TEST_CASE(
       return true;
     }));
   }
-  CHECK(SteadyClock::now() - begin >= 700ms);
+  CHECK(SteadyClock::now() - begin >= 4s);
 }
 
 /// Prints what it was born with, and the result of the same without us.
@@ -287,9 +296,12 @@ TEST_CASE("run: the supervisor owns less than 1 MB, and rests when nothing happe
     }
     return -1L;
   };
-  const long before = switches();
-  REQUIRE(before > 0);
-  CHECK(stays([&] { return switches() == before; }, 1500ms));
+  // The last of the start may still be on its way.
+  CHECK(eventually([&] {
+    const long before = switches();
+    REQUIRE(before > 0);
+    return stays([&] { return switches() == before; }, 1500ms);
+  }));
 }
 
 }  // namespace

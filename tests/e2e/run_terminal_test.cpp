@@ -59,7 +59,7 @@ class Terminal {
     CHECK(written == static_cast<ssize_t>(keys.size()));
   }
   /// Until `text` appears on the screen after the last type().
-  bool shows(const std::string& text, std::chrono::milliseconds limit = 15s) {
+  bool shows(const std::string& text, std::chrono::milliseconds limit = 60s) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (seen_.find(text) == std::string::npos) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(

@@ -36,7 +36,7 @@ struct Chat {
     REQUIRE(
         stack.turns(
             {.verdict = "pass", .health = 200, .ready = 200, .check = "redis", .status = "pass"},
-            40s) == "");
+            90s) == "");
   }
 };
 
@@ -48,7 +48,7 @@ Process crowd(int count) {
 }
 
 bool all_hear(Process& people) {
-  return eventually([&] { return people.output().find("heard hello") != std::string::npos; });
+  return eventually([&] { return people.output().find("heard hello") != std::string::npos; }, 60s);
 }
 
 TEST_CASE("stack chat: a real upgrade and a message that goes through Redis") {
@@ -70,9 +70,14 @@ TEST_CASE("stack chat: anybody may see status, uptime and connections at the fro
   const auto seen = [] {
     return nlohmann::json::parse(http(front_port, "/health").body, nullptr, false);
   };
-  CHECK(eventually([&] { return seen().value("connections", 0) >= 5; }));
-  const auto document = seen();
-  CHECK(document["status"] == "pass");
+  // A slow answer of the API is a warning for a moment.
+  nlohmann::json document;
+  CHECK(eventually([&] {
+    document = seen();
+    return document.is_object() && document.value("connections", 0) >= 5 &&
+           document.value("status", "") == "pass";
+  }));
+  REQUIRE(document.is_object());
   CHECK(document["uptime_seconds"].is_number());
   CHECK(!document.contains("checks"));
 }

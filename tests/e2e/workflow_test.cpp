@@ -25,7 +25,7 @@ const std::string deploy = ".github/workflows/example-deploy.yml";
 const std::string api = "examples/api-fly-postgres/github-actions.yml";
 
 /// docker that has one image, and flyctl of an app whose Machines are the folders in $MACHINES. A
-/// minute of waiting is a second here.
+/// minute of waiting is three seconds here.
 constexpr const char* docker = R"sh(#!/bin/bash
 case $1 in
   create) echo box ;;
@@ -42,7 +42,7 @@ case "$1 $2" in
       [ ! -d "$machine" ] || printf ', {"id": "%s", "state": "started"}' "$(basename "$machine")"
     done
     echo ']' ;;
-  "ssh console") cd "$MACHINES/$4" && ${6/60s/1s} ;;
+  "ssh console") cd "$MACHINES/$4" && ${6/60s/3s} ;;
   "deploy --remote-only") echo deployed ;;
   "deploy --image") echo "back to $3" ;;
   "releases --image")

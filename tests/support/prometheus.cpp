@@ -46,7 +46,8 @@ nlohmann::json Prometheus::get(const std::string& path) const {
 
 Command Prometheus::command(std::uint16_t target, const Options& options) const {
   std::string text =
-      "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+      "global: {scrape_interval: " + options.every + ", scrape_timeout: " + options.every +
+      ", evaluation_interval: 1s}\n"
       "scrape_configs:\n  - job_name: vitals\n    static_configs:\n      - targets: ['127.0.0.1:" +
       std::to_string(target) + "']\n        labels: {" + options.labels + "}\n";
   if (!options.rules.empty()) text += "rule_files: ['" + options.rules.string() + "']\n";

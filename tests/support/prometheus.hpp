@@ -1,4 +1,4 @@
-// A Prometheus of a test's own that scrapes one agent each second, as Debian ships it.
+// A Prometheus of a test's own that scrapes one agent, as Debian ships it.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,8 @@ class Prometheus {
     std::string labels{};
     /// Loaded and evaluated each second; none when empty.
     std::filesystem::path rules{};
+    /// How often it scrapes, and how long a scrape may take.
+    std::string every = "1s";
   };
   /// Waits until it is ready; throws std::runtime_error with its log when it never is.
   Prometheus(std::uint16_t target, const Options& options);
