@@ -37,7 +37,7 @@ WatchdogView look_at(std::string_view check, const Snapshot& snapshot, const Jud
     view.passed = passed_since(state, app_seen);
     // A stale check tells of us, not of the app.
     view.fails = judged.status == Status::fail && !judged.stale && judged.reason != Reason::stale;
-    view.quiet = view.quiet || judged.muted || !judged.suppressed_by.empty();
+    view.quiet = view.quiet || judged.muted() || !judged.suppressed_by.empty();
   }
   return view;
 }

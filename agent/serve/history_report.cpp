@@ -78,8 +78,8 @@ void write_status(JsonWriter& json, const CheckView& check, Instant now) {
   if (!check.judgement.suppressed_by.empty()) {
     json.text("suppressed_by", check.judgement.suppressed_by);
   }
-  if (check.judgement.muted) {
-    json.text("muted_until", iso_time(wall_time_of(*state.muted_until, now)));
+  if (check.judgement.muted()) {
+    json.text("muted_until", iso_time(wall_time_of(*check.judgement.muted_until, now)));
   }
   if (check.judgement.paused) json.flag("paused", true);
 }
@@ -186,7 +186,7 @@ std::string ready_effect(const CheckSpec& spec, const CheckJudgement& check,
 }
 
 std::string why_it_does_not_count(const CheckSpec& spec, const CheckJudgement& judgement) {
-  if (judgement.muted) return "it is muted";
+  if (judgement.muted()) return "it is muted";
   if (!judgement.suppressed_by.empty()) {
     return "it is suppressed by '" + std::string(judgement.suppressed_by) + "'";
   }

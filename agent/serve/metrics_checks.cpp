@@ -58,7 +58,7 @@ constexpr std::array plain_gauges{
     PlainGauge{"vitals_check_stale", "1 when the last result is too old to believe.",
                [](const Row& row) -> double { return row.judgement.stale ? 1 : 0; }},
     PlainGauge{"vitals_check_muted", "1 while the check is left out of the verdict by request.",
-               [](const Row& row) -> double { return row.judgement.muted ? 1 : 0; }},
+               [](const Row& row) -> double { return row.judgement.muted() ? 1 : 0; }},
     PlainGauge{"vitals_check_interval_seconds", "Configured interval.",
                [](const Row& row) { return to_seconds(row.spec().interval); }},
     PlainGauge{"vitals_check_timeout_seconds", "Configured timeout.",

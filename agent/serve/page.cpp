@@ -196,7 +196,7 @@ void add_facts(Page& page) {
   const Snapshot& snapshot = input.snapshot;
   const auto muted = static_cast<std::size_t>(
       std::count_if(judgement.checks.begin(), judgement.checks.end(),
-                    [](const CheckJudgement& check) { return check.muted; }));
+                    [](const CheckJudgement& check) { return check.muted(); }));
   page.html.raw("<dl>\n");
   add_fact(page, "App", input.identity.app);
   add_fact(page, "Region", input.identity.region);
@@ -239,7 +239,7 @@ void add_badge(Page& page, const CheckView& check) {
 
 /// Muted and suppressed checks are grey, whatever they say.
 std::string_view class_of(const CheckView& check) {
-  const bool silent = check.judgement.muted || !check.judgement.suppressed_by.empty();
+  const bool silent = check.judgement.muted() || !check.judgement.suppressed_by.empty();
   return silent ? "off" : to_label(check.judgement.status);
 }
 
@@ -275,9 +275,9 @@ void add_why(Page& page, const CheckView& check) {
     html.raw("<code>").raw(to_label(check.judgement.reason)).raw("</code> ");
   }
   html.text(explanation(check)).raw("<small>").text(streak_text(check, now)).raw("</small>");
-  if (check.judgement.muted) {
+  if (check.judgement.muted()) {
     html.raw("<small>muted until ")
-        .raw(clock_text(wall_time_of(*check.state.muted_until, now), now))
+        .raw(clock_text(wall_time_of(*check.judgement.muted_until, now), now))
         .raw("</small>");
   }
   if (!check.judgement.suppressed_by.empty()) {

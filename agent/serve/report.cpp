@@ -144,7 +144,7 @@ std::string live_sentence(const Picture& picture, const std::vector<std::size_t>
   if (!picture.judgement.live) {
     return blame_first(picture, [](const CheckView& check) {
       return check.spec().live && check.judgement.status == Status::fail &&
-             !check.judgement.muted && check.judgement.suppressed_by.empty();
+             !check.judgement.muted() && check.judgement.suppressed_by.empty();
     });
   }
   return checks.empty() ? "the agent runs" : "alive";

@@ -42,9 +42,9 @@ void write_check(JsonWriter& json, const CheckView& check, Instant now) {
   if (!check.judgement.suppressed_by.empty()) {
     json.text("suppressed_by", check.judgement.suppressed_by);
   }
-  if (check.judgement.muted) {
+  if (check.judgement.muted()) {
     json.flag("muted", true);
-    json.text("muted_until", iso_time(wall_time_of(*state.muted_until, now)));
+    json.text("muted_until", iso_time(wall_time_of(*check.judgement.muted_until, now)));
   }
   if (check.judgement.paused) json.flag("paused", true);
   json.end_object();

@@ -51,7 +51,7 @@ std::string with_reason(const CheckView& check) {
 void sort_in(Groups& groups, const CheckView& check, Instant now) {
   const CheckJudgement& judgement = check.judgement;
   const std::string name(check.name());
-  if (judgement.muted) {
+  if (judgement.muted()) {
     groups.muted.entries.push_back(name);
     return;
   }
@@ -197,7 +197,7 @@ std::string streak(const CheckView& check, Instant now) {
 }
 
 std::string_view symbol(const CheckView& check) {
-  if (check.judgement.muted || !check.judgement.suppressed_by.empty()) return "-";
+  if (check.judgement.muted() || !check.judgement.suppressed_by.empty()) return "-";
   return glyph_of(check.judgement.status);
 }
 
@@ -205,8 +205,8 @@ std::string_view symbol(const CheckView& check) {
 /// say.
 std::string silence(const CheckView& check, Instant now) {
   if (check.judgement.paused) return "paused; ";
-  if (check.judgement.muted) {
-    return "muted until " + clock_text(wall_time_of(*check.state.muted_until, now), now) + "; ";
+  if (check.judgement.muted()) {
+    return "muted until " + clock_text(wall_time_of(*check.judgement.muted_until, now), now) + "; ";
   }
   if (check.judgement.suppressed_by.empty()) return {};
   return "suppressed by " + std::string(check.judgement.suppressed_by) + "; ";

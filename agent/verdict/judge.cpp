@@ -38,7 +38,7 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
     judgement.detail = state.grace ? "no result since the Machine resumed"
                                    : "no result for more than three intervals";
   }
-  judgement.muted = state.muted_until && now < *state.muted_until;
+  if (state.muted_until && now < *state.muted_until) judgement.muted_until = state.muted_until;
   judgement.paused = state.paused_since && !judgement.stale;
   return judgement;
 }
@@ -46,7 +46,7 @@ CheckJudgement judge_alone(const CheckState& state, TimePoint now) {
 void judge_counting(const CheckState& state, CheckJudgement& judgement) {
   const bool silent_newcomer =
       judgement.status == Status::unknown && (!state.counts_while_unknown || judgement.unfed);
-  judgement.counts = state.spec->impact != Impact::info && !judgement.muted &&
+  judgement.counts = state.spec->impact != Impact::info && !judgement.muted() &&
                      judgement.suppressed_by.empty() && !silent_newcomer;
 }
 
@@ -83,15 +83,17 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
   CheckJudgement& group = judgement.checks[at];
   std::vector<MemberView> members;
   std::string_view suppressed_by;
+  std::optional<TimePoint> back_at;  // the first of its muted members
   bool any_left_out = false;
   for (const std::string& name : state.spec->members) {
     const std::size_t i = index.find(name)->second;
     const CheckJudgement& member = judgement.checks[i];
-    const bool left_out = member.muted || !member.suppressed_by.empty();
+    const bool left_out = member.muted() || !member.suppressed_by.empty();
     const bool unfed = is_unfed(*snapshot.checks[i]->spec, member.status);
     members.push_back({name, member.status, member.reason, left_out, unfed});
     any_left_out = any_left_out || left_out;
     if (!member.suppressed_by.empty()) suppressed_by = member.suppressed_by;
+    if (member.muted() && (!back_at || member.muted_until < back_at)) back_at = member.muted_until;
   }
   const GroupStatus now = judge_group(members, state.spec->need);
   const bool waits = group_status(now, state.status) != now.status;
@@ -106,7 +108,7 @@ void judge_group_now(const Snapshot& snapshot, const Index& index, std::size_t a
   group.unfed = !any_left_out;
   if (group.unfed) return;
   group.suppressed_by = suppressed_by;
-  group.muted = group.muted || suppressed_by.empty();
+  if (suppressed_by.empty()) group.muted_until = std::max(group.muted_until, back_at);
 }
 
 /// Parents that are checks first, for they decide which members are left out of a group; then
@@ -172,7 +174,7 @@ void judge_machine(const Snapshot& snapshot, TimePoint now, Judgement& judgement
     const CheckSpec& spec = *snapshot.checks[i]->spec;
     CheckJudgement& check = judgement.checks[i];
     const bool fails = check.status == Status::fail;
-    if (spec.live && fails && !check.muted && check.suppressed_by.empty()) judgement.live = false;
+    if (spec.live && fails && !check.muted() && check.suppressed_by.empty()) judgement.live = false;
     if (!check.counts) continue;
     judgement.verdict = worse(judgement.verdict, contribution(spec.impact, check.status));
     if (!fails || spec.impact != Impact::critical) continue;

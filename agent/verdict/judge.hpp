@@ -1,6 +1,7 @@
 // From a snapshot and a moment to the verdict: contract §4.5 to §4.11 as one pure function.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,9 @@ struct CheckJudgement {
   Reason reason = Reason::none;     // stale when stale
   std::string_view detail;          // into the snapshot, or static text
   bool stale = false;
-  bool muted = false;
+  /// Set while it is muted. A group of which only muted members are left is so until the first of
+  /// them is back.
+  std::optional<TimePoint> muted_until;
   /// Not asked while the Machine is idle; what is shown is from before.
   bool paused = false;
   /// Of a failing shared critical check that counts, while the rule is `fleet`: what other Machines
@@ -32,6 +35,8 @@ struct CheckJudgement {
   bool unproven = false;
   /// False for info, muted and suppressed checks: they never touch verdict or readiness.
   bool counts = true;
+
+  [[nodiscard]] bool muted() const { return muted_until.has_value(); }
 };
 
 /// Everything an endpoint answers with 200 or 503, and why.

@@ -48,6 +48,22 @@ TEST_CASE("mute: ends by itself when its time is over, and says so") {
   CHECK(eventually([&] { return has(agent.process().output(), "its time is over"); }));
 }
 
+TEST_CASE("mute: a group of which nothing but muted members is left is shown as muted until then") {
+  Agent agent(refused_check() + "[groups.both]\nmembers = [\"app\"]\nimpact = \"critical\"\n");
+  REQUIRE(eventually([&] { return agent.status_of("both") == "fail"; }));
+  CHECK(http(agent.port(), "/mute/app?ttl=1h", {}, "PUT").status == 204);
+  for (const char* path : {"/health", "/health/check/both", "/history?check=both"}) {
+    CAPTURE(path);
+    CHECK(has(agent.get(path).body, "\"muted_until\": \""));
+  }
+  CHECK(agent.get("/health").status == 200);
+  CHECK(has(agent.get("/health?format=text").body, "[-] both: muted until "));
+  CHECK(has(agent.get("/").body, "muted until "));
+  CHECK(agent.metric("vitals_check_muted", {{"check", "both"}}) == 1);
+  CHECK(http(agent.port(), "/mute/app", {}, "DELETE").status == 204);
+  CHECK(agent.get("/health").status == 503);
+}
+
 TEST_CASE("mute: survives a reload that leaves the check as it was") {
   const std::string app = refused_check();
   Agent agent(app);

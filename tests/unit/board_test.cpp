@@ -243,11 +243,11 @@ TEST_CASE_FIXTURE(Fixture, "mute: again starts anew, unmute ends it, an unknown 
   CHECK(board.mute("db", Duration(5'000), at(1)));
   CHECK(board.mute("db", Duration(50'000), at(2)));
   board.tick(at(20));
-  CHECK(judged(20).checks[0].muted);
+  CHECK(judged(20).checks[0].muted());
   events.clear();
   CHECK(board.unmute("db", at(21)));
   CHECK(events.front() == "db unmuted by request");
-  CHECK_FALSE(judged(21).checks[0].muted);
+  CHECK_FALSE(judged(21).checks[0].muted());
   events.clear();
   CHECK(board.unmute("db", at(22)));
   CHECK(events.empty());
@@ -260,13 +260,13 @@ TEST_CASE_FIXTURE(Fixture, "mute: a reload keeps it, also for a changed check, a
   for (const char* name : {"db", "app", "old"}) board.mute(name, Duration(60'000), at(1));
   events.clear();
   configure({test::spec("db"), changed("app")}, 2);
-  CHECK(judged(3).checks[0].muted);
-  CHECK(judged(3).checks[1].muted);
+  CHECK(judged(3).checks[0].muted());
+  CHECK(judged(3).checks[1].muted());
   REQUIRE(events.size() == 1);
   CHECK(events.front() == "old unmuted a reload removed the check");
   tell("app", down(), 4);
-  CHECK(judged(60).checks[1].muted);
-  CHECK_FALSE(judged(61).checks[1].muted);
+  CHECK(judged(60).checks[1].muted());
+  CHECK_FALSE(judged(61).checks[1].muted());
 }
 
 TEST_CASE_FIXTURE(Fixture, "pause: a resting check stays what it is, as long as its thread lives") {

@@ -213,7 +213,10 @@ TEST_SUITE("group on the board") {
     CHECK(it.state().reason == Reason::timeout);
     CHECK(it.board.mute("b", Duration(60'000), at(3)));
     CHECK(it.judged(3).verdict == Status::pass);
-    CHECK(it.judged(3).checks[2].muted);
+    CHECK(it.judged(3).checks[2].muted_until == at(62).mono);  // the first of them
+    CHECK(it.board.mute("search", Duration(90'000), at(3)));
+    CHECK(it.judged(3).checks[2].muted_until == at(93).mono);
+    CHECK(it.board.unmute("search", at(3)));
     CHECK(it.board.unmute("b", at(4)));
     CHECK(it.judged(4).verdict == Status::fail);
     CHECK(it.board.mute("search", Duration(60'000), at(5)));
@@ -276,7 +279,7 @@ TEST_SUITE("group on the board") {
     it.feed("b", undecided("no call since the agent started"), 1);
     CHECK(it.state().status == Status::unknown);
     CHECK_FALSE(it.judged(1).checks[2].counts);
-    CHECK_FALSE(it.judged(1).checks[2].muted);
+    CHECK_FALSE(it.judged(1).checks[2].muted());
     CHECK(it.judged(1).verdict == Status::pass);
     CHECK(it.judged(1).ready);
     CHECK(render_line(*it.board.latest(), it.judged(2), {}, at(2)).find("unknown: search") !=

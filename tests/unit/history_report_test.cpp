@@ -65,7 +65,7 @@ std::string effects(const Case& given) {
   made->startup = true;
   CheckJudgement check;
   check.status = given.status;
-  check.muted = given.muted;
+  if (given.muted) check.muted_until = TimePoint::max();
   check.gates = given.gates;
   check.counts = !given.muted && given.impact != Impact::info;
   Judgement machine;
