@@ -1,4 +1,5 @@
 // `vitals serve`: builds every part by hand, then waits for signals.
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -29,6 +30,7 @@
 #include "agent/schedule/scheduler.hpp"
 #include "agent/serve/endpoints.hpp"
 #include "agent/serve/http_server.hpp"
+#include "agent/serve/listener.hpp"
 #include "agent/serve/metrics.hpp"
 #include "agent/verdict/board.hpp"
 #include "probes/app_connections.hpp"
@@ -101,6 +103,29 @@ struct Supervised {
   std::optional<front::OpenDoor> door;
 };
 
+/// Where the agent listens, and the address that it was asked for there.
+struct Listening {
+  std::unique_ptr<HttpServer> server;
+  std::string address;
+};
+
+/// `inherited`: of the agent before us.
+Result<Listening> listen_for(const Config& config, Fd inherited) {
+  ServerLimits limits;
+  limits.descriptors_kept = descriptors_per_check * config.checks.size();
+  std::string address = config.server.listen;
+  Fd spare(inherited ? fcntl(inherited.get(), F_DUPFD_CLOEXEC, 0) : -1);
+  auto server = HttpServer::listen(address, limits, std::move(inherited));
+  if (!server && spare) {
+    // A reload may have asked for what is somebody else's, or for what the supervisor, which keeps
+    // our listener, is in the way of: that waits for a restart, and is no reason to be gone.
+    address = http::bound_address(spare);
+    server = HttpServer::listen(address, limits, std::move(spare));
+  }
+  if (!server) return server.error();
+  return Listening{std::move(server).value(), std::move(address)};
+}
+
 /// Empty: no door runs.
 front::DoorAddresses addresses_of_door(const std::optional<Supervised>& supervised) {
   if (!supervised || !supervised->door) return {};
@@ -111,14 +136,14 @@ front::DoorAddresses addresses_of_door(const std::optional<Supervised>& supervis
 class Agent {
  public:
   /// Without `supervised` there is no supervisor.
-  Agent(ConfigSource source, Config config, std::unique_ptr<HttpServer> server, Instant started,
+  Agent(ConfigSource source, Config config, Listening listening, Instant started,
         std::optional<Supervised> supervised)
       : source_(std::move(source)),
         config_(std::move(config)),
-        running_listen_(config_.server.listen),
+        running_listen_(std::move(listening.address)),
         running_door_(addresses_of_door(supervised)),
         log_(config_.log),
-        server_(std::move(server)),
+        server_(std::move(listening.server)),
         board_(started, [this](const Event& event) { on_event(event); }),
         keeper_(board_),
         fleet_(board_, addresses_of),
@@ -380,7 +405,7 @@ class Agent {
 
   void announce() {
     log_.line(LogLevel::info, "listening",
-              {{"address", config_.server.listen},
+              {{"address", running_listen_},
                {"port", std::to_string(server_->port())},
                {"config", config_.source},
                {"checks", std::to_string(config_.checks.size())}});
@@ -395,7 +420,7 @@ class Agent {
                 {{"detail", "[app] front needs the parent of the app: vitals run -- CMD"}});
     }
     // An agent that comes back may find what the one before it said as true as ever.
-    warn_of_door();
+    warn_of_addresses();
     log_remarks();
   }
 
@@ -411,10 +436,6 @@ class Agent {
       log_.line(LogLevel::warn, "a new listen address needs a restart",
                 {{"address", config_.server.listen}});
     }
-    warn_of_door();
-  }
-
-  void warn_of_door() {
     const AppConfig& app = config_.app;
     if (!app_link_ || front::DoorAddresses{app.front, app.upstream} == running_door_) return;
     log_.line(LogLevel::warn, "a new front door needs a restart",
@@ -515,10 +536,8 @@ int serve(const Arguments& arguments) {
     config = load_config(source, *std::move(origin));
   }
   if (!config) return report_mistakes(config.error());
-  ServerLimits limits;
-  limits.descriptors_kept = descriptors_per_check * config.value().checks.size();
-  auto server = HttpServer::listen(config.value().server.listen, limits, std::move(listener));
-  if (!server) return complain(server.error().message, exit_failure);
+  auto listening = listen_for(config.value(), std::move(listener));
+  if (!listening) return complain(listening.error().message, exit_failure);
   std::optional<Supervised> supervised;
   if (link) {
     const auto settings = child::supervisor_settings(config.value());
@@ -530,8 +549,9 @@ int serve(const Arguments& arguments) {
     supervised = Supervised{std::move(link), settings.value(), std::move(door).value()};
   }
 
-  auto agent = std::make_unique<Agent>(std::move(source), std::move(config).value(),
-                                       std::move(server).value(), started, std::move(supervised));
+  auto agent =
+      std::make_unique<Agent>(std::move(source), std::move(config).value(),
+                              std::move(listening).value(), started, std::move(supervised));
   const auto error = agent->start();
   if (!mistakes.lines.empty()) agent->reject(mistakes.lines);
   if (!error) agent->wait(signals);

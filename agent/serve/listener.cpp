@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -132,6 +133,23 @@ std::optional<Listener> adopt_listener(const std::string& address, Fd inherited)
   if (!target || !is_listening(inherited) || !is_bound_to(inherited, *target)) return std::nullopt;
   const auto port = bound_port(inherited);
   return Listener{std::move(inherited), port};
+}
+
+std::string bound_address(const Fd& fd) {
+  sockaddr_storage storage{};
+  socklen_t length = sizeof storage;
+  getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &length);
+  const auto* const v4 = reinterpret_cast<const sockaddr_in*>(&storage);
+  const auto* const v6 = reinterpret_cast<const sockaddr_in6*>(&storage);
+  const bool is_v6 = storage.ss_family == AF_INET6;
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  if (is_v6) {
+    inet_ntop(AF_INET6, &v6->sin6_addr, host.data(), host.size());
+  } else {
+    inet_ntop(AF_INET, &v4->sin_addr, host.data(), host.size());
+  }
+  const std::string text = is_v6 ? "[" + std::string(host.data()) + "]" : std::string(host.data());
+  return text + ":" + std::to_string(bound_port(fd));
 }
 
 Result<Listener> open_listener(const std::string& address, const std::string& setting) {

@@ -25,4 +25,7 @@ struct Listener {
 /// port); else nothing, and it is closed.
 [[nodiscard]] std::optional<Listener> adopt_listener(const std::string& address, Fd inherited);
 
+/// Where a socket is bound, as open_listener() takes it.
+[[nodiscard]] std::string bound_address(const Fd& fd);
+
 }  // namespace vitals::http

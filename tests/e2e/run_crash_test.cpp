@@ -11,6 +11,7 @@
 
 #include "tests/support/agent.hpp"
 #include "tests/support/app.hpp"
+#include "tests/support/occurrences.hpp"
 #include "tests/support/skipped.hpp"
 #include "tests/support/sockets.hpp"
 #include "tests/support/timing.hpp"
@@ -97,6 +98,35 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
     const int next = agent_of(agent.process().pid());
     return next != 0 && next != second && agent.status_of("app") == "pass";
   }));
+}
+
+TEST_CASE("run: an agent that dies after a reload to an address it can't have stays where it was") {
+  const DeafListener other;
+  Agent agent("", {.command = web_app(free_port())});
+  REQUIRE(eventually([&] { return agent.get("/health").status == 200; }));
+  const std::string ours = std::to_string(agent.port());
+  const auto count = [&](const std::string& text) {
+    return occurrences(agent.process().output(), text);
+  };
+  std::size_t reloads = 0;
+  // Somebody else's, and one where the listener that the supervisor keeps is in the way.
+  for (const std::string& listen :
+       {"127.0.0.1:" + std::to_string(other.port()), "0.0.0.0:" + ours}) {
+    CAPTURE(listen);
+    agent.directory().write("vitals.toml", "[server]\nlisten = \"" + listen + "\"\n");
+    const int victim = agent_of(agent.process().pid());
+    kill(victim, SIGHUP);
+    REQUIRE(eventually([&] { return count("config reloaded") == reloads + 1; }));
+    ++reloads;
+    const std::size_t told = count("a new listen address needs a restart");
+    kill(victim, SIGKILL);
+    REQUIRE(eventually([&] {
+      const int next = agent_of(agent.process().pid());
+      return next != 0 && next != victim && agent.get("/health").status == 200;
+    }));
+    CHECK(eventually([&] { return count("a new listen address needs a restart") == told + 1; }));
+  }
+  CHECK(count("msg=listening address=127.0.0.1:" + ours) == 3);
 }
 
 TEST_CASE("run: an agent that dies while files of its secrets are gone comes back without them") {

@@ -46,6 +46,16 @@ TEST_CASE("listener: any other is not") {
   CHECK(!adopt_listener("127.0.0.1:9100", Fd()));
 }
 
+TEST_CASE("listener: where it is bound is an address that a config may have") {
+  for (const std::string host : {"127.0.0.1", "0.0.0.0", "[::1]", "[::]"}) {
+    auto opened = open_listener(on(host, 0));
+    REQUIRE(opened);
+    const std::string address = on(host, opened.value().port);
+    CHECK(bound_address(opened.value().fd) == address);
+    CHECK(adopt_listener(address, std::move(opened.value().fd)));
+  }
+}
+
 TEST_CASE(
     "listener: where the config leaves the port open, the old one stays; what does not listen "
     "is refused") {
