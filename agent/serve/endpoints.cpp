@@ -313,8 +313,10 @@ std::optional<bool> Endpoints::Impl::allowed(const HttpRequest& request, Setting
   Caller caller{request.from_loopback, request.forwarded, false};
   if (rule(caller)) return true;
   if (request.authorization.empty()) return false;
+  const bool reads = request.method == "GET" || request.method == "HEAD";
   const auto matches =
-      current.token.matches(request.authorization, sources.now().mono, !request.may_defer);
+      current.token.matches(request.authorization, sources.now().mono,
+                            reads ? TokenAge::recent : TokenAge::fresh, !request.may_defer);
   if (!matches) return std::nullopt;
   caller.has_token = *matches;
   return rule(caller);

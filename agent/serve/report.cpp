@@ -77,23 +77,14 @@ std::string all_is_well(const Picture& picture, const std::vector<std::size_t>& 
   return passing == 1 ? "the check passes" : "all " + std::to_string(passing) + " checks pass";
 }
 
-bool fails_critically(const CheckView& check) {
-  return check.judgement.counts && check.spec().impact == Impact::critical &&
-         check.judgement.status == Status::fail;
-}
-
 std::string verdict_sentence(const Picture& picture, const std::vector<std::size_t>& checks) {
   if (picture.judgement.draining) return "draining";
   const Status verdict = picture.judgement.verdict;
   if (verdict == Status::pass) return all_is_well(picture, checks);
-  std::string worst = blame_first(picture, fails_critically);
-  if (worst.empty()) {
-    worst = blame_first(picture, [&](const CheckView& check) {
-      return check.judgement.counts && check.judgement.status != Status::pass &&
-             (verdict != Status::fail || check.spec().impact == Impact::critical);
-    });
-  }
-  return worst;
+  return blame_first(picture, [&](const CheckView& check) {
+    return check.judgement.counts &&
+           contribution(check.spec().impact, check.judgement.status) == verdict;
+  });
 }
 
 std::string waiting_sentence(const Picture& picture) {
@@ -157,6 +148,11 @@ std::string check_sentence(const Picture& picture, std::size_t index) {
 }
 
 }  // namespace
+
+bool fails_critically(const CheckView& check) {
+  return check.judgement.counts && check.spec().impact == Impact::critical &&
+         check.judgement.status == Status::fail;
+}
 
 std::vector<std::size_t> listed_checks(const Picture& picture, const ReportRequest& request) {
   if (request.view == View::check) return {index_of(picture.snapshot, request.check)};

@@ -28,6 +28,8 @@ struct CheckView {
   return {*picture.snapshot.checks[index], picture.judgement.checks[index]};
 }
 
+[[nodiscard]] bool fails_critically(const CheckView& check);
+
 /// The checks a view lists, worst first.
 [[nodiscard]] std::vector<std::size_t> listed_checks(const Picture& picture,
                                                      const ReportRequest& request);

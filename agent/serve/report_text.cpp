@@ -149,7 +149,10 @@ std::string first_line(const Picture& picture, const ReportRequest& request,
   if (request.view != View::check) groups.fail.suffix = critical_share(picture, listed);
   const Status status = report_status(picture.snapshot, picture.judgement, request).status;
   const bool of_all = request.view == View::health || request.view == View::ready;
-  if (of_all && picture.judgement.verdict == Status::warn) soften(groups);
+  const bool failing = std::any_of(listed.begin(), listed.end(), [&](std::size_t i) {
+    return fails_critically(view_of(picture, i));
+  });
+  if (of_all && !failing) soften(groups);
   std::string line = headline(picture, request, groups, status);
   const auto order = groups.in_order();
   for (std::size_t i = 0; i < order.size(); ++i) {

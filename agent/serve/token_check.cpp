@@ -13,9 +13,11 @@ std::optional<std::string> TokenCheck::known(TimePoint now) {
   return value_;
 }
 
-std::optional<bool> TokenCheck::matches(std::string_view authorization, TimePoint now,
+std::optional<bool> TokenCheck::matches(std::string_view authorization, TimePoint now, TokenAge age,
                                         bool may_read) {
-  if (const auto token = known(now)) return bearer_matches(authorization, *token);
+  if (age == TokenAge::recent) {
+    if (const auto token = known(now)) return bearer_matches(authorization, *token);
+  }
   if (!may_read) return std::nullopt;
   auto read = token_.read();
   const std::string token = read ? std::move(read).value() : std::string();
@@ -26,7 +28,7 @@ std::optional<bool> TokenCheck::matches(std::string_view authorization, TimePoin
 }
 
 bool TokenCheck::is_set(TimePoint now) {
-  static_cast<void>(matches({}, now, true));
+  static_cast<void>(matches({}, now, TokenAge::recent, true));
   return !known(now).value_or("").empty();
 }
 

@@ -11,8 +11,11 @@
 
 namespace vitals {
 
-/// How old the content of the token's file may be.
+/// How old the content of the token's file may be where `recent` will do.
 inline constexpr Duration token_age_max{1'000};
+
+/// What is rare and changes things (control) reads the file anew; what is read often does not.
+enum class TokenAge { fresh, recent };
 
 /// Thread-safe. Who waits for nothing never waits here, however slow the disk is.
 class TokenCheck {
@@ -22,7 +25,7 @@ class TokenCheck {
   /// Is `authorization` the bearer token? Nothing: it must be read first, and `may_read` (blocking
   /// disk I/O) is false. A token that can't be read is nobody's.
   [[nodiscard]] std::optional<bool> matches(std::string_view authorization, TimePoint now,
-                                            bool may_read);
+                                            TokenAge age, bool may_read);
   /// Is there a token that could be shown? Blocking disk I/O.
   [[nodiscard]] bool is_set(TimePoint now);
 

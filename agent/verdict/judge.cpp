@@ -128,21 +128,6 @@ Status worse(Status a, Status b) {
   return rank(a) >= rank(b) ? a : b;
 }
 
-/// What one counting check makes of the verdict (contract §4.7).
-Status contribution(Impact impact, Status status) {
-  switch (status) {
-    case Status::pass:
-      return Status::pass;
-    case Status::warn:
-      return Status::warn;
-    case Status::fail:
-    case Status::unknown:
-      return impact == Impact::critical ? Status::fail : Status::warn;
-  }
-  VITALS_ASSERT(false);
-  return Status::fail;
-}
-
 /// Null when nobody has said a word on it, or none that still holds.
 const FleetWord* fleet_word(const Snapshot& snapshot, const CheckSpec& spec, TimePoint now) {
   for (const FleetWord& word : snapshot.fleet) {
@@ -229,6 +214,20 @@ Judgement judge(const Snapshot& snapshot, TimePoint now) {
   return judgement;
 }
 
+Status contribution(Impact impact, Status status) {
+  switch (status) {
+    case Status::pass:
+      return Status::pass;
+    case Status::warn:
+      return Status::warn;
+    case Status::fail:
+    case Status::unknown:
+      return impact == Impact::critical ? Status::fail : Status::warn;
+  }
+  VITALS_ASSERT(false);
+  return Status::fail;
+}
+
 std::vector<std::size_t> worst_first(const Snapshot& snapshot, const Judgement& judgement) {
   const auto status_rank = [](Status status) {
     switch (status) {
@@ -244,15 +243,20 @@ std::vector<std::size_t> worst_first(const Snapshot& snapshot, const Judgement& 
     VITALS_ASSERT(false);
     return 0;
   };
+  const auto fails_verdict = [](const CheckSpec& spec, const CheckJudgement& check) {
+    return check.counts && contribution(spec.impact, check.status) == Status::fail;
+  };
   std::vector<std::size_t> order(snapshot.checks.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     const CheckJudgement& left = judgement.checks[a];
     const CheckJudgement& right = judgement.checks[b];
-    if (left.status != right.status) return status_rank(left.status) < status_rank(right.status);
-    if (left.counts != right.counts) return left.counts;
     const CheckSpec& left_spec = *snapshot.checks[a]->spec;
     const CheckSpec& right_spec = *snapshot.checks[b]->spec;
+    const bool left_decides = fails_verdict(left_spec, left);
+    if (left_decides != fails_verdict(right_spec, right)) return left_decides;
+    if (left.status != right.status) return status_rank(left.status) < status_rank(right.status);
+    if (left.counts != right.counts) return left.counts;
     if (left_spec.impact != right_spec.impact) return left_spec.impact < right_spec.impact;
     return left_spec.name < right_spec.name;
   });

@@ -57,8 +57,12 @@ struct Judgement {
 /// Pure: same arguments, same answer.
 [[nodiscard]] Judgement judge(const Snapshot& snapshot, TimePoint now);
 
-/// Indices of snapshot.checks, worst first: failing before warning before unknown before passing;
-/// within a status those that count first, critical before degraded before info, then by name.
+/// What one counting check makes of the verdict (contract §4.7): a critical unknown fails it.
+[[nodiscard]] Status contribution(Impact impact, Status status);
+
+/// Indices of snapshot.checks, worst first: those that fail the verdict; then failing before
+/// warning before unknown before passing. Within that those that count first, critical before
+/// degraded before info, then by name.
 [[nodiscard]] std::vector<std::size_t> worst_first(const Snapshot& snapshot,
                                                    const Judgement& judgement);
 

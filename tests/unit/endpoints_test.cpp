@@ -551,6 +551,11 @@ TEST_CASE("endpoints: a token in a file is read by the worker alone, and once a 
     CHECK(fixture.send("POST", "/drain", true).status == 204);
     CHECK(reads == 2);
   }
+  SUBCASE("control takes the token of this moment, however lately it was read") {
+    CHECK(fixture.send("POST", "/drain", false, false, "Bearer token-2").status == 403);
+    CHECK(fixture.send("POST", "/drain", false, false, "Bearer token-4").status == 204);
+    CHECK(reads == 4);
+  }
   SUBCASE("control from elsewhere waits for it as well") {
     fixture.now = test::at(10);
     request.method = "POST";

@@ -190,7 +190,7 @@ TEST_CASE("judgement: holds until the first moment that could change it") {
   CHECK(judge(snapshot, at(9).mono).valid_until == at(12).mono);
 }
 
-TEST_CASE("order: worst first, then what counts, then impact, then name") {
+TEST_CASE("order: what fails the verdict, then worst first, what counts, impact, name") {
   Member suppressed{critical, fail};
   suppressed.parent = "f";
   const Snapshot snapshot = picture({{critical, pass},
@@ -201,7 +201,7 @@ TEST_CASE("order: worst first, then what counts, then impact, then name") {
                                      {critical, fail},
                                      {info, fail}});
   const Judgement judgement = judge(snapshot, at(1).mono);
-  CHECK(worst_first(snapshot, judgement) == std::vector<std::size_t>{5, 2, 4, 6, 1, 3, 0});
+  CHECK(worst_first(snapshot, judgement) == std::vector<std::size_t>{5, 3, 2, 4, 6, 1, 0});
 }
 
 TEST_CASE("readiness: under the rule `fleet` a shared failure that is ours alone takes us out") {

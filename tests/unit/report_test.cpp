@@ -194,6 +194,20 @@ TEST_SUITE("report") {
     CHECK_FALSE(checks["app:responseTime"][0].contains("suppressed_by"));
   }
 
+  TEST_CASE(
+      "report: a critical check without a status is to blame, not what merely warns beside it") {
+    const Snapshot snapshot =
+        snapshot_of({plain("app").feed(1200, 1, warned(Reason::slow, "32ms > 5ms")),
+                     Story({.name = "db", .kind = &fake_http()}).feed(1200, 1, refused()),
+                     plain("cache", Impact::degraded).feed(1200, 1, refused())});
+    const Rendered page = render(snapshot);
+    CHECK(page.output() == "db: connection refused (refused), no status yet");
+    CHECK(page.line ==
+          "fail: db: connection refused (refused), no status yet | warn: cache refused 1s, app slow"
+          " | unknown: db\n");
+    CHECK(page.text.find("[?] db") < page.text.find("[✗] cache"));
+  }
+
   TEST_CASE("report: a heartbeat nobody has fed yet is unknown and does not head the line") {
     static const KindSpec heartbeat{.name = "heartbeat",
                                     .component_type = "component",
