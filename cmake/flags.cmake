@@ -34,6 +34,9 @@ target_link_options(vitals_flags INTERFACE -Wl,--gc-sections)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   target_compile_options(vitals_flags INTERFACE -U_FORTIFY_SOURCE)
   target_compile_definitions(vitals_flags INTERFACE _FORTIFY_SOURCE=3)
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 14)
+  # At -O1 it doubts an optional that is always set. The release build asks.
+  target_compile_options(vitals_flags INTERFACE -Wno-maybe-uninitialized)
 endif()
 
 if(VITALS_SANITIZE)

@@ -156,7 +156,7 @@ class PostgresProbe final : public Probe {
     auto opened = Connection::open(target.value(), deadline_, phases_);
     if (!opened) return without_fresh(opened.error());
     kept_.reset();
-    kept_ = std::move(opened).value();
+    kept_.emplace(std::move(opened).value());
     auto failed = ask(*kept_);
     if (failed) {
       kept_.reset();
