@@ -11,6 +11,8 @@
 #include <cstring>
 #include <string>
 
+#include "probes/tls.hpp"
+
 namespace {
 
 constexpr int sha256_bytes = 32;
@@ -34,7 +36,7 @@ thread_local long verify_result = X509_V_OK;
 /// libpq's SSL_free: the last moment at which somebody knows why a handshake failed.
 extern "C" void vitals_libpq_ssl_free(SSL* ssl);
 extern "C" void vitals_libpq_ssl_free(SSL* ssl) {
-  if (ssl != nullptr) verify_result = SSL_get_verify_result(ssl);
+  if (ssl != nullptr) verify_result = vitals::tls::verify_result_of(ssl);
   SSL_free(ssl);
 }
 

@@ -85,9 +85,19 @@ std::string names_of(X509* certificate) {
 
 /// What the verification stumbled over, kept while the chain is at hand.
 struct VerifyNote {
-  int error = X509_V_OK;
-  std::string names;  // of the certificate at fault
+  long error = X509_V_OK;
+  std::string names;      // of the certificate at fault
+  long also = X509_V_OK;  // what else is wrong with one that is outside its validity
 };
+
+/// X509_V_OK: today is between its dates.
+long verdict_on_dates(const X509* certificate) {
+  if (X509_cmp_time(X509_get0_notAfter(certificate), nullptr) < 0) {
+    return X509_V_ERR_CERT_HAS_EXPIRED;
+  }
+  const bool begun = X509_cmp_time(X509_get0_notBefore(certificate), nullptr) <= 0;
+  return begun ? X509_V_OK : X509_V_ERR_CERT_NOT_YET_VALID;
+}
 
 int client_index() {
   static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
@@ -99,14 +109,22 @@ int note_index() {
   return index;
 }
 
+/// OpenSSL ends at the first fault and looks at dates last. Whatever else is wrong, a server's
+/// certificate outside its validity is that above all: this is the error the session keeps, for
+/// libcurl, too. Nothing is accepted here.
 int on_verify(int ok, X509_STORE_CTX* context) {
   if (ok == 1) return ok;
+  const int fault = X509_STORE_CTX_get_error(context);
+  X509* const own = X509_STORE_CTX_get0_cert(context);
+  const long dates = own == nullptr ? X509_V_OK : verdict_on_dates(own);
+  if (dates != X509_V_OK) X509_STORE_CTX_set_error(context, static_cast<int>(dates));
   const auto* ssl = static_cast<const SSL*>(
       X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto* note = static_cast<VerifyNote*>(SSL_get_ex_data(ssl, note_index()));
   if (note == nullptr) return ok;
   note->error = X509_STORE_CTX_get_error(context);
-  X509* certificate = X509_STORE_CTX_get_current_cert(context);
+  if (fault != note->error) note->also = fault;
+  X509* certificate = dates == X509_V_OK ? X509_STORE_CTX_get_current_cert(context) : own;
   if (certificate != nullptr) note->names = names_of(certificate);
   return ok;
 }
@@ -115,14 +133,23 @@ std::string of_host(std::string_view host) {
   return host.empty() ? std::string() : " of " + std::string(host);
 }
 
-net::Failure verify_failure(long error, std::string_view host, const std::string& names) {
+/// "; also: self-signed certificate".
+std::string also_text(long error) {
+  return error == X509_V_OK ? std::string()
+                            : std::string("; also: ") + X509_verify_cert_error_string(error);
+}
+
+net::Failure verify_failure(const VerifyNote& note, std::string_view host) {
   const auto certificate = "the certificate" + of_host(host);
-  switch (error) {
+  const auto& names = note.names;
+  switch (note.error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-      return {Reason::tls_expired,
-              certificate + " has expired" + (names.empty() ? "" : " (" + names + ")")};
+      return {Reason::tls_expired, certificate + " has expired" +
+                                       (names.empty() ? "" : " (" + names + ")") +
+                                       also_text(note.also)};
     case X509_V_ERR_CERT_NOT_YET_VALID:
-      return {Reason::tls_expired, certificate + " is not valid yet; is the clock right?"};
+      return {Reason::tls_expired,
+              certificate + " is not valid yet; is the clock right?" + also_text(note.also)};
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
       return {Reason::tls_verify, certificate + " is self-signed; set ca_file to trust it"};
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
@@ -140,7 +167,7 @@ net::Failure verify_failure(long error, std::string_view host, const std::string
                   (host.empty() ? "the host asked for" : std::string(host)) +
                   "; set server_name if that is right"};
     default:
-      return {Reason::tls_verify, certificate + ": " + X509_verify_cert_error_string(error)};
+      return {Reason::tls_verify, certificate + ": " + X509_verify_cert_error_string(note.error)};
   }
 }
 
@@ -207,7 +234,7 @@ net::Failure failure_of(SSL* ssl, int error, int saved_errno, const VerifyNote& 
     return net::from_errno(saved_errno, "TLS handshake");
   }
   if (note.error != X509_V_OK && is_verify_error(openssl_error)) {
-    return verify_failure(note.error, host, note.names);
+    return verify_failure(note, host);
   }
   return handshake_failure(SSL_get_verify_result(ssl), openssl_error, host);
 }
@@ -439,11 +466,19 @@ Peer peer_of(const ssl_st* ssl) {
 net::Failure handshake_failure(long verify_result, unsigned long openssl_error,
                                std::string_view host) {
   if (verify_result != X509_V_OK && is_verify_error(openssl_error)) {
-    return verify_failure(verify_result, host, {});
+    return verify_failure({.error = verify_result}, host);
   }
   if (is_eof(openssl_error)) return closed_in_handshake(host);
   return {Reason::tls, "TLS handshake" + (host.empty() ? "" : " with " + std::string(host)) + ": " +
                            reason_text(openssl_error)};
+}
+
+long verify_result_of(const ssl_st* ssl) {
+  const long result = SSL_get_verify_result(ssl);
+  const STACK_OF(X509)* sent = SSL_get_peer_cert_chain(ssl);
+  if (result == X509_V_OK || sk_X509_num(sent) <= 0) return result;
+  const long dates = verdict_on_dates(sk_X509_value(sent, 0));
+  return dates == X509_V_OK ? result : dates;
 }
 
 void judge_certificate(ProbeResult& result, const Peer& peer, const TlsSettings& settings,

@@ -103,6 +103,10 @@ class Client {
 [[nodiscard]] net::Failure handshake_failure(long verify_result, unsigned long openssl_error,
                                              std::string_view host = {});
 
+/// SSL_get_verify_result for a session that somebody else verified (libpq), with the rule of all
+/// kinds: a refused certificate outside its validity is that, whatever else is wrong with it.
+[[nodiscard]] long verify_result_of(const ssl_st* ssl);
+
 /// Adds the TLS measurements to a result, and turns a pass into warn(cert_expiring) when the
 /// certificate ends within settings.cert_warn of `now` (fail tls_expired when it has ended and
 /// verify is on).

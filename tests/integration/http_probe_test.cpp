@@ -904,6 +904,18 @@ TEST_SUITE("http tls") {
     }
   }
 
+  TEST_CASE("http: an expired certificate is tls_expired, whatever else is wrong with it") {
+    const auto script = answering_tls(http_answer("200 OK", "fine"));
+    const ScriptedServer own(script, with(authority().expired_self_signed()));
+    check_failed(ask_url(own.https_url()), Reason::tls_expired, "has expired");
+    check_failed(ask_url(own.https_url(), trust(authority())), Reason::tls_expired, "has expired");
+    const ScriptedServer unknown(script, with(authority().not_yet_valid()));
+    check_failed(ask_url(unknown.https_url()), Reason::tls_expired, "not valid yet");
+    const ScriptedServer other(script, with(authority().expired_other_host()));
+    check_failed(ask_url(other.https_url(), trust(authority())), Reason::tls_expired,
+                 "has expired");
+  }
+
   TEST_CASE("http: a certificate near its end is warn(cert_expiring)") {
     const auto soon = authority().issue({.ends_in = 48h});
     const ScriptedServer server(answering_tls(http_answer("200 OK", "fine")), with(soon));

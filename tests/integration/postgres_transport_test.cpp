@@ -176,6 +176,12 @@ TEST_SUITE("postgres") {
     expect_fail(ask(postgres_check(verified(expired))), Reason::tls_expired);
     PostgresServer early(with_tls(authority().not_yet_valid()));
     expect_fail(ask(postgres_check(verified(early))), Reason::tls_expired);
+    // Whatever else is wrong with it; and nothing is where nobody asked.
+    const Authority other("somebody else");
+    const auto strange = "sslmode=verify-full&sslrootcert=" + other.ca_file().string();
+    expect_fail(ask(postgres_check(expired.url(strange))), Reason::tls_expired, "has expired");
+    expect_fail(ask(postgres_check(early.url(strange))), Reason::tls_expired, "not valid yet");
+    expect_pass(ask(postgres_check(expired.url("sslmode=require"))));
   }
 
   TEST_CASE("postgres: a server without TLS is fail(tls) when TLS is required") {

@@ -124,6 +124,7 @@ TEST_SUITE("redis") {
            Reason::none);
     const RedisServer expired({.certificate = authority.expired()});
     expect(ask(check_of(expired.url(), trust)), Outcome::fail, Reason::tls_expired);
+    expect(ask(check_of(expired.url())), Outcome::fail, Reason::tls_expired);
     const RedisServer unknown({.certificate = authority.self_signed()});
     expect(ask(check_of(unknown.url(), trust)), Outcome::fail, Reason::tls_verify);
     expect(ask(check_of(unknown.url(), "verify = false")), Outcome::pass, Reason::none);

@@ -221,6 +221,14 @@ TEST_SUITE("tcp") {
     CHECK(ask(check_of(server.port(), "tls = true\nverify = false\n")).result.outcome ==
           Outcome::pass);
 
+    const auto late = authority.expired_other_host();
+    options.certificate = late.certificate;
+    options.key = late.key;
+    const ScriptedServer expired(script, options);
+    for (const auto& more : {trust, std::string("tls = true\n")}) {
+      CHECK(ask(check_of(expired.port(), more, "localhost")).result.reason == Reason::tls_expired);
+    }
+
     options.certificate = ending.certificate;
     options.key = ending.key;
     const ScriptedServer old(script, options);

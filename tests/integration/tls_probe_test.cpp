@@ -95,6 +95,11 @@ TEST_SUITE("tls kind") {
     CHECK(ask(expired->port(), trust()).reason == Reason::tls_expired);
     const auto early = server_with(authority().not_yet_valid());
     CHECK(ask(early->port(), trust()).reason == Reason::tls_expired);
+    CHECK(ask(expired->port(), "").reason == Reason::tls_expired);  // of an unknown root besides
+    const auto lone_and_late = server_with(authority().expired_self_signed());
+    CHECK(ask(lone_and_late->port(), "").reason == Reason::tls_expired);
+    const auto elsewhere_and_late = server_with(authority().expired_other_host());
+    CHECK(ask(elsewhere_and_late->port(), trust()).reason == Reason::tls_expired);
     const auto other = server_with(authority().other_host());
     const auto result = ask(other->port(), trust());
     CHECK(result.reason == Reason::tls_verify);

@@ -159,6 +159,29 @@ TEST_SUITE("tls") {
     CHECK(mentions(early, "not valid yet"));
   }
 
+  TEST_CASE("tls: a certificate outside its validity is tls_expired, whatever else is wrong") {
+    TlsSettings strange;
+    strange.ca_file = shared().stranger.ca_file().string();
+    const auto own = shared().authority.expired_self_signed();
+    for (const auto& settings : {trusting(), strange}) {
+      const auto outcome = shake(settings, own);
+      CHECK(outcome.reason == Reason::tls_expired);
+      CHECK(mentions(outcome, "has expired (localhost); also: self-signed certificate"));
+    }
+    const auto other = shake(trusting(), shared().authority.expired_other_host());
+    CHECK(other.reason == Reason::tls_expired);
+    CHECK(mentions(other, "has expired (other.test); also: hostname mismatch"));
+    const auto late = shake(strange, shared().expired);
+    CHECK(late.reason == Reason::tls_expired);
+    CHECK(mentions(late, "has expired"));
+    const auto early = shake(strange, shared().early);
+    CHECK(early.reason == Reason::tls_expired);
+    CHECK(mentions(early, "not valid yet; is the clock right?; also: "));
+    TlsSettings lenient;
+    lenient.verify = false;
+    CHECK(shake(lenient, own).reason == Reason::none);
+  }
+
   TEST_CASE("tls: verify = false accepts them all, without any bundle, and still knows the dates") {
     TlsSettings settings;
     settings.verify = false;

@@ -447,6 +447,7 @@ TEST_SUITE("websocket") {
     CHECK(ask(check_of(wss(*server), "verify = false")).result.outcome == Outcome::pass);
     const auto expired = server_with(authority.expired());
     CHECK(ask(check_of(wss(*expired), trust)).result.reason == Reason::tls_expired);
+    CHECK(ask(check_of(wss(*expired))).result.reason == Reason::tls_expired);
     const auto other = server_with(authority.other_host());
     CHECK(ask(check_of(wss(*other), trust)).result.reason == Reason::tls_verify);
     CHECK(ask(check_of(wss(*other), trust + "server_name = \"other.test\"")).result.outcome ==

@@ -44,6 +44,16 @@ class Authority {
   [[nodiscard]] Certificate expired() {
     return issue({.begins_in = std::chrono::hours(-48), .ends_in = std::chrono::hours(-24)});
   }
+  /// Nobody vouches for it, and its time is over.
+  [[nodiscard]] Certificate expired_self_signed() {
+    return self_signed({.begins_in = std::chrono::hours(-48), .ends_in = std::chrono::hours(-24)});
+  }
+  [[nodiscard]] Certificate expired_other_host() {
+    return issue({.name = "other.test",
+                  .names = {"DNS:other.test"},
+                  .begins_in = std::chrono::hours(-48),
+                  .ends_in = std::chrono::hours(-24)});
+  }
   [[nodiscard]] Certificate not_yet_valid() {
     return issue({.begins_in = std::chrono::hours(24), .ends_in = std::chrono::hours(48)});
   }
