@@ -311,7 +311,10 @@ ProbeResult RedisProbe::judge(Answers& answers, const Attempt& attempt) {
     result.remark = "INFO: " + info_failure_->detail + "; its numbers are absent";
   }
   // A failing server is shown with numbers of this attempt only, not with older ones.
-  if (passing || depth_asked_at_ == now) add_depth(result);
+  const bool asked_now = depth_asked_at_ == now;
+  if (passing || asked_now) add_depth(result);
+  // Nor are its numbers, or its refusal to tell them, those of the server that passes again.
+  if (!passing && asked_now) depth_asked_at_.reset();
   return result;
 }
 

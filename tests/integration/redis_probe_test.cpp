@@ -124,6 +124,27 @@ TEST_SUITE("redis") {
     CHECK(measured(ask(check), "redis_memory_max_bytes") == 123.0 * 1024 * 1024);
   }
 
+  TEST_CASE("redis: the depth is back with the first pass after a failure, also with a role") {
+    const RedisServer server;
+    const std::vector<std::string> user{"ACL", "SETUSER", "app", "on", ">hunter22", "~*", "+@all"};
+    for (const char* more : {"", "expect_role = \"master\""}) {
+      CAPTURE(more);
+      server.command(user);
+      const auto check = check_of(url_as(server, "app:hunter22"), more);
+      CHECK(measured(ask(check), "redis_max_clients").has_value());
+      server.command({"ACL", "DELUSER", "app"});  // and its connections go
+      for (int i = 0; i < 2; ++i) {
+        const ProbeResult failing = ask(check);
+        expect(failing, Outcome::fail, Reason::auth);
+        CHECK(failing.measurements.empty());
+      }
+      server.command(user);
+      const ProbeResult mended = ask(check);
+      expect(mended, Outcome::pass, Reason::none);
+      CHECK(measured(mended, "redis_max_clients").has_value());
+    }
+  }
+
   TEST_CASE("redis: the database of the URL is the one that is asked") {
     const RedisServer server;
     const auto check = check_of(server.url() + "/3", "write_check = \"vitals:w\"");
@@ -160,8 +181,12 @@ TEST_SUITE("redis") {
     expect(result, Outcome::fail, Reason::loading, "% loaded, about ");
     CHECK(measured(result, "redis_loading") == 1);
     server.command({"CONFIG", "SET", "key-load-delay", "0"});  // enough seen
-    CHECK(
-        eventually([&] { return ask(check).outcome == Outcome::pass; }, std::chrono::seconds(60)));
+    const auto done = [&] {
+      result = ask(check);
+      return result.outcome == Outcome::pass;
+    };
+    CHECK(eventually(done, std::chrono::seconds(60)));
+    CHECK(measured(result, "redis_loading") == 0);  // not what it said while it was loading
     CHECK(watch.took().own() < test::at_most(std::chrono::seconds(60)));
   }
 
