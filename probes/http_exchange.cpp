@@ -41,6 +41,9 @@ using List = std::unique_ptr<curl_slist, ListFree>;
 /// libcurl keeps one such buffer per multi handle; a health answer fits.
 constexpr long receive_buffer = 4'096;
 
+/// The one status below 200 that is an answer.
+constexpr int status_upgraded = 101;
+
 List make_list(const std::vector<std::string>& lines) {
   curl_slist* list = nullptr;
   for (const auto& line : lines) {
@@ -325,12 +328,16 @@ bool HttpExchange::Impl::take_head_line(std::string_view line) {
 }
 
 bool HttpExchange::Impl::finish_head() {
-  if (answer->status < 200) {  // interim: another head follows
+  const bool upgraded = answer->status == status_upgraded;
+  if (answer->status < 200 && !upgraded) {  // interim: another head follows
     answer->status = 0;
     return true;
   }
   head_complete = true;
   note_peer();
+  // What follows is no HTTP any more, and libcurl would wait for it.
+  stopped = upgraded;
+  if (stopped) return false;
   if (lengths_differ(answer->head)) {
     head_fault = "two Content-Length headers differ";
     return false;

@@ -390,6 +390,22 @@ TEST_SUITE("http answers") {
                  Reason::assertion, "JSON /status: expected degraded, got \"ok\"");
   }
 
+  TEST_CASE("http: 101 is an answer, at once, though nobody asked for another protocol") {
+    const ScriptedServer server([](Connection& connection) {
+      if (connection.read_request().empty()) return;
+      connection.send(
+          "HTTP/1.1 100 Continue\r\n\r\n"
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: chat\r\nConnection: Upgrade\r\n\r\n");
+      connection.hang();
+    });
+    const auto timed = ask_timed(make(server.url()), 20'000ms);
+    check_failed(timed.result, Reason::status, "101 Switching Protocols, expected 200-299");
+    CHECK(timed.took.own() < 10'000ms);
+    check_passed(ask_url(server.url(),
+                         "expect_status = [101]\n"
+                         "expect_header = { Upgrade = \"chat\" }"));
+  }
+
   TEST_CASE("http: a body without a length ends with the connection") {
     check_passed(answered("HTTP/1.0 200 OK\r\n\r\nfine", "expect_body = \"/^fine$/\""));
   }
