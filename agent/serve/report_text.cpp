@@ -183,7 +183,10 @@ std::string reason_and_detail(const CheckView& check) {
   const Reason reason = check.judgement.reason;
   if (reason == Reason::none) return detail.empty() ? "ok" : detail;
   std::string text(to_label(reason));
-  return detail.empty() ? text : text + ", " + detail;
+  if (detail.empty()) return text;
+  // Of a warning whose last attempt failed the explanation begins with that attempt's reason.
+  const std::string same = text + ": ";
+  return text + ", " + (detail.starts_with(same) ? detail.substr(same.size()) : detail);
 }
 
 std::string streak(const CheckView& check, Instant now) {

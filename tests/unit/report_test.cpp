@@ -273,6 +273,19 @@ TEST_SUITE("report") {
     CHECK_FALSE(app.contains("reason"));
   }
 
+  TEST_CASE("report: a warning whose last attempt failed names its reason once") {
+    const auto last_was = [](Reason reason) {
+      return render(snapshot_of({Story({.name = "conn", .kind = &fake_http(), .fall = 3})
+                                     .feed(1190, 1, warned(Reason::saturated, "3 of 4"))
+                                     .feed(1200, 2, failed(reason, "5 of 4 connections"))}))
+          .text;
+    };
+    CHECK(last_was(Reason::saturated).find("[!] conn: saturated, 5 of 4 connections (") !=
+          std::string::npos);
+    CHECK(last_was(Reason::timeout).find("[!] conn: saturated, timeout: 5 of 4 connections (") !=
+          std::string::npos);
+  }
+
   TEST_CASE("report: an internal error of a failing check does not hide why it fails") {
     const Rendered page = render(snapshot_of(
         {plain("app")
