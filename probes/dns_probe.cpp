@@ -314,6 +314,12 @@ class DnsProbe final : public Probe {
   DnsSettings settings_;
 };
 
+/// Whole URLs above all; they may hold passwords, and a name is shown wherever it is asked for. A
+/// '/' stays: reverse zones of less than 256 addresses have one (RFC 2317).
+bool is_no_name(std::string_view text) {
+  return text.find_first_of(":@") != std::string_view::npos;
+}
+
 /// "10.0.0.1", "10.0.0.1:5353", "::1", "[::1]:53", "dns.example".
 Result<net::Endpoint> parse_server(std::string_view text) {
   const bool bare_v6 = net::numeric_address(text, dns_port).has_value();
@@ -331,8 +337,14 @@ MadeProbe make(Settings& settings) {
   read.question.name = settings.text("name");
   if (good) {
     const auto wire = dns::encode_name(read.question.name);
-    if (!wire) settings.complain("name", "not a name to ask for: " + wire.error().message);
-    good = wire.ok();
+    if (is_no_name(read.question.name)) {
+      settings.complain("name",
+                        "not a name to ask for: a ':' or '@' is in it; write the name alone, such "
+                        "as \"db.example.com\"");
+    } else if (!wire) {
+      settings.complain("name", "not a name to ask for: " + wire.error().message);
+    }
+    good = wire.ok() && !is_no_name(read.question.name);
   }
   read.question.type = dns::type_of(settings.choice("type")).value();
   if (settings.has("server")) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include <vitals/assert.hpp>
-#include <vitals/text.hpp>
 
 #include "agent/config/redact.hpp"
 #include "agent/front/address.hpp"
@@ -48,8 +47,8 @@ Result<Text> to_metrics(const Value& value, const AppReaderInput& input) {
     return Error{"must be a string or { file = \"/path\" }, not " +
                  std::string(describe(value.type))};
   }
-  const auto text = path ? input.read_file(*path) : Result<std::string>(value.text);
-  if (!text) return Error{"is kept in a file: " + text.error().message};
+  const auto text = path ? read_kept(value, input.read_file) : Result<std::string>(value.text);
+  if (!text) return text.error();
   const auto url = to_metrics_url(text.value());
   if (!url) return url.error();
   for (const std::string& secret : url_secrets(url.value())) input.secrets->add(secret);
@@ -64,7 +63,7 @@ void check_watchdog(TableReader& table, const AppConfig& app, const AppReaderInp
     std::vector<std::string_view> names;
     for (const ConfiguredCheck& each : input.checks) names.emplace_back(each.spec->name);
     table.refuse("watchdog", "names no check: there is no [checks." +
-                                 clean_text(app.watchdog, server_text_max) + "]" +
+                                 quotable(*table.table().find("watchdog")) + "]" +
                                  suggest(app.watchdog, names));
   } else if (check->spec->scope != Scope::local) {
     table.refuse("watchdog", "names a shared check: when that fails, the app is not the cause");

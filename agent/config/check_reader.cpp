@@ -233,7 +233,7 @@ const KindSpec* CheckReader::read_kind(TableReader& table) {
   std::string all;
   for (const auto each : names) all += (all.empty() ? "" : ", ") + std::string(each);
   const auto guess = suggest(*name, names);
-  const std::string& written = table.table().find("kind")->written;
+  const std::string written = quotable(*table.table().find("kind"));
   table.complain("kind",
                  "unknown kind '" + written + "'" + (guess.empty() ? "; there are " + all : guess));
   return nullptr;
@@ -368,7 +368,7 @@ void check_parents(const std::vector<ReadCheck>& checks,
     if (spec.parent == spec.name) {
       complain("is the check itself");
     } else if (!parents.contains(spec.parent)) {
-      complain("names no check: '" + written.written + "'" + suggest(written.written, names));
+      complain("names no check: '" + quotable(written) + "'" + suggest(written.written, names));
     } else if (!circle.empty() && !told.contains(spec.name)) {
       told.insert(circle.begin(), circle.end());
       std::string round;

@@ -41,6 +41,13 @@ std::string canonical_text(const Value& value) {
   return {};
 }
 
+/// Of a setting that is no secret: what a variable held may be one all the same.
+void add_foreign(const Value& value, SecretSet& hushed) {
+  for (const auto& child : value.children) add_foreign(child, hushed);
+  if (value.text != value.written) hushed.add(value.text);
+  for (const auto& password : url_passwords(value.text)) hushed.add(password);
+}
+
 /// Whatever a message might quote of a secret: "user:password", a URL that is none.
 void add_parts(const Value& value, bool secret, SecretSet& hushed) {
   for (const auto& child : value.children) add_parts(child, secret, hushed);
@@ -95,9 +102,9 @@ void CheckSettings::keep_secret(const SettingSpec& spec, std::string_view value)
   for (const auto& password : url_passwords(value)) input_.secrets->add(password);
 }
 
-Result<std::string> CheckSettings::load_file(const SettingSpec& spec, const std::string& path) {
-  auto content = input_.read_file(path);
-  if (!content) return Error{"is kept in a file: " + content.error().message};
+Result<std::string> CheckSettings::load_file(const SettingSpec& spec, const Value& written) {
+  auto content = read_kept(written, input_.read_file);
+  if (!content) return content;
   input_.secrets->add(content.value());
   loaded_files_.push_back(content.value());
   keep_secret(spec, content.value());
@@ -106,7 +113,7 @@ Result<std::string> CheckSettings::load_file(const SettingSpec& spec, const std:
 
 Result<Text> CheckSettings::to_live_text(const SettingSpec& spec, const Value& written) {
   if (const auto path = file_path(written)) {
-    const auto content = load_file(spec, *path);
+    const auto content = load_file(spec, written);
     if (!content) return content.error();
     return live_file(*path, input_.secrets, input_.read_file);
   }
@@ -126,11 +133,10 @@ std::string CheckSettings::text(std::string_view name) {
   const auto value = read<std::string>(spec, [&](const Value& written) -> Result<std::string> {
     if (!allows_file(spec)) return to_text(written);
     if (written.type == Value::Type::text) return written.text;
-    const auto path = file_path(written);
-    if (!path) {
+    if (!file_path(written)) {
       return Error{std::string(text_or_file) + ", not " + std::string(describe(written.type))};
     }
-    auto content = load_file(spec, *path);
+    auto content = load_file(spec, written);
     if (content) read_once_[spec.name.data()] = content.value();
     return content;
   });
@@ -223,7 +229,7 @@ void CheckSettings::complain(std::string_view name, std::string message) {
   const Value* value = input_.table.table().find(spec.name);
   const bool variable = value != nullptr && !value->place.variable.empty();
   const std::string prefix = variable ? "" : "'" + std::string(name) + "': ";
-  input_.table.complain(spec.name, hush(prefix + message));
+  input_.table.complain(spec.name, prefix + hush(message));
 }
 
 void CheckSettings::remark(std::string message) {
@@ -244,7 +250,11 @@ std::string CheckSettings::hush(std::string_view message) const {
   SecretSet hushed;
   for (const auto& spec : input_.kind.settings) {
     const Value* value = input_.table.table().find(spec.name);
-    if (value == nullptr || !(spec.secret || spec.url)) continue;
+    if (value == nullptr) continue;
+    if (!spec.secret && !spec.url) {
+      add_foreign(*value, hushed);
+      continue;
+    }
     // A scheme alone holds nothing yet; a token that ends like one does.
     const bool is_scheme = spec.url && value->text.ends_with("://");
     add_parts(*value, spec.secret && !is_scheme, hushed);

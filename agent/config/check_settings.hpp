@@ -59,7 +59,7 @@ class CheckSettings final : public Settings {
   std::optional<T> read(const SettingSpec& spec,
                         const std::function<Result<T>(const Value&)>& convert);
   Result<Text> to_live_text(const SettingSpec& spec, const Value& written);
-  Result<std::string> load_file(const SettingSpec& spec, const std::string& path);
+  Result<std::string> load_file(const SettingSpec& spec, const Value& written);
   void keep_secret(const SettingSpec& spec, std::string_view value);
   /// Takes out all that might be a secret in what was written, however malformed.
   [[nodiscard]] std::string hush(std::string_view message) const;

@@ -9,7 +9,10 @@
 #include <cstring>
 #include <utility>
 
+#include <vitals/assert.hpp>
 #include <vitals/fd.hpp>
+
+#include "agent/config/values.hpp"
 
 namespace vitals::config {
 namespace {
@@ -35,6 +38,13 @@ Result<std::string> read_all(const Fd& fd, const std::string& path) {
   if (length > file_text_max) return cannot_read(path, "more than 64 KiB");
   content.resize(length);
   return content;
+}
+
+/// Somebody may have put the secret itself where its path belongs.
+std::string shown_path(const Value& file) {
+  const bool is_path = file.written.starts_with('/') || file.written.starts_with('.') ||
+                       file.written.starts_with("${");
+  return is_path ? quotable(file) : "***";
 }
 
 }  // namespace
@@ -70,6 +80,18 @@ Result<std::string> read_text_file(const std::string& path) {
   if (text.ends_with('\r')) text.pop_back();
   if (text.empty()) return cannot_read(path, "it is empty");
   return text;
+}
+
+Result<std::string> read_kept(const Value& value, const FileReader& reader) {
+  const auto path = file_path(value);
+  VITALS_ASSERT(path.has_value());
+  auto content = reader(*path);
+  if (content) return content;
+  std::string message = content.error().message;
+  const auto at = message.find(*path);
+  if (at != std::string::npos)
+    message.replace(at, path->size(), shown_path(value.children.front()));
+  return Error{"is kept in a file: " + message};
 }
 
 Text live_file(std::string path, std::shared_ptr<SecretSet> secrets, FileReader reader) {

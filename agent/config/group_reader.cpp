@@ -38,6 +38,19 @@ constexpr std::array<SettingSpec, 6> group_specs{{
     {.name = "labels", .type = SettingType::table, .doc = "added to vitals_check_info alone"},
 }};
 
+/// An array, and of strings: neither a lone string nor numbers.
+Result<std::vector<std::string>> to_names(const Value& value) {
+  if (value.type != Value::Type::list) {
+    return Error{"must be an array of strings, not " + std::string(describe(value.type))};
+  }
+  for (const Value& item : value.children) {
+    if (item.type == Value::Type::text) continue;
+    return Error{"must be an array of strings; one of its items is " +
+                 std::string(describe(item.type))};
+  }
+  return to_list(value);
+}
+
 class GroupReader {
  public:
   GroupReader(const Value& groups, std::vector<ReadCheck>& checks, Mistakes& mistakes)
@@ -98,19 +111,19 @@ class GroupReader {
   void read_members(CheckSpec& spec, TableReader& table) {
     if (!table.has("members")) table.refuse_missing("members");
     using Names = std::vector<std::string>;
-    spec.members = table.read<Names>("members", to_list).value_or(Names{});
-    if (table.wrong("members")) return;
-    if (table.has("members") && spec.members.empty()) {
-      table.refuse("members", "must name at least one check");
-    }
+    spec.members = table.read<Names>("members", to_names).value_or(Names{});
+    if (table.wrong("members") || !table.has("members")) return;
+    if (spec.members.empty()) table.refuse("members", "must name at least one check");
     std::set<std::string_view> seen;
-    for (const std::string& name : spec.members) {
+    for (const Value& item : table.table().find("members")->children) {
+      const std::string& name = item.text;
+      const std::string shown = "'" + quotable(item) + "'";
       if (!seen.insert(name).second) {
-        table.refuse("members", "names '" + name + "' twice");
+        table.refuse("members", "names " + shown + " twice");
       } else if (groups_.find(name) != nullptr && find(name) == nullptr) {
-        table.refuse("members", "names a group: '" + name + "'; groups are made of checks");
+        table.refuse("members", "names a group: " + shown + "; groups are made of checks");
       } else if (find(name) == nullptr) {
-        table.refuse("members", "names no check: '" + name + "'" + suggest(name, names_));
+        table.refuse("members", "names no check: " + shown + suggest(item.written, names_));
       }
     }
   }

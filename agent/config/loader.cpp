@@ -213,8 +213,8 @@ class Loader {
       return Error{"must be a string or { file = \"/path\" }, not " +
                    std::string(describe(value.type))};
     }
-    const auto text = path ? input_.read_file(*path) : Result<std::string>(value.text);
-    if (!text) return Error{"is kept in a file: " + text.error().message};
+    const auto text = path ? read_kept(value, input_.read_file) : Result<std::string>(value.text);
+    if (!text) return text.error();
     const auto token = to_token(text.value());
     if (!token) return token.error();
     secrets->add(token.value());

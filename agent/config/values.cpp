@@ -8,9 +8,11 @@
 #include <limits>
 
 #include <vitals/assert.hpp>
+#include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
 
 #include "agent/config/quantity.hpp"
+#include "agent/config/redact.hpp"
 #include "agent/text/listen_address.hpp"
 
 namespace vitals::config {
@@ -18,7 +20,7 @@ namespace {
 
 using Type = Value::Type;
 
-constexpr std::size_t shown_max = 48;
+constexpr std::size_t shown_max = 64;
 
 Error wrong_type(const Value& value, std::string_view wanted) {
   return Error{"must be " + std::string(wanted) + ", not " + std::string(describe(value.type))};
@@ -155,7 +157,7 @@ Result<std::string> to_choice(const Value& value, std::string_view choices) {
   }
   if (value.type != Type::text)
     return Error{message + ", not " + std::string(describe(value.type))};
-  return Error{message + ", not \"" + clean_text(value.written, shown_max) + "\""};
+  return Error{message + ", not \"" + quotable(value) + "\""};
 }
 
 Result<std::vector<std::string>> to_list(const Value& value) {
@@ -194,6 +196,15 @@ Result<std::string> to_scalar_text(const Value& value) {
   }
   VITALS_ASSERT(false);
   return Error{};
+}
+
+std::string quotable(const Value& value) {
+  const std::string& text = value.written;
+  const auto holds = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  if (!holds("@") && !holds("://") && !holds("password")) return clean_text(text, shown_max);
+  SecretSet hushed;
+  for (const auto& secret : url_secrets(text)) hushed.add(secret);
+  return clean_text(hushed.scrub(redact_url(text)), shown_max);
 }
 
 std::optional<std::string> file_path(const Value& value) {

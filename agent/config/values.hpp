@@ -32,6 +32,10 @@ namespace vitals::config {
 /// Whether the system lets us listen there is for the listener to find out.
 [[nodiscard]] Result<std::string> to_listen_address(const Value& value);
 
+/// What a message may quote of a text: as it was written, variables by their names, and without the
+/// passwords of URLs.
+[[nodiscard]] std::string quotable(const Value& value);
+
 /// The path of `{ file = "/path" }`; nothing when `value` is no such table.
 [[nodiscard]] std::optional<std::string> file_path(const Value& value);
 
