@@ -173,8 +173,15 @@ void read_credentials(Settings& settings, HttpSettings& result) {
                       "only one of bearer, basic, an Authorization header and user:password in the "
                       "URL can be sent; keep one");
   }
+  const auto token = result.bearer.read();
+  if (result.has_bearer && token && !is_header_value(token.value())) {
+    settings.complain("bearer", "has a line break in it, and a header ends there");
+  }
   if (!result.has_basic) return;
   const auto pair = result.basic.read();
+  if (pair && !is_header_value(pair.value())) {
+    settings.complain("basic", "has a line break in it, which no user and no password can have");
+  }
   if (pair && pair.value().find(':') == std::string::npos) {
     settings.complain("basic", "no ':' in it; write \"user:password\"");
   } else if (pair) {

@@ -17,18 +17,20 @@
 namespace vitals::cli {
 namespace {
 
-/// A name that is no check of this config.
-std::optional<Error> unknown_name(const Config& config, const std::vector<std::string>& names) {
+/// What is wrong with each name that is no check of this config.
+std::vector<std::string> unknown_names(const Config& config,
+                                       const std::vector<std::string>& names) {
   std::vector<std::string_view> known;
   for (const ConfiguredCheck& check : config.checks) known.push_back(check.spec->name);
   for (const auto& group : config.groups) known.push_back(group->name);
+  std::vector<std::string> unknown;
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::string guess = closest(name, known);
-    return Error{"no check '" + name + "' in " + config.source +
-                 (guess.empty() ? "" : "; did you mean '" + guess + "'?")};
+    unknown.push_back("no check '" + name + "' in " + config.source +
+                      (guess.empty() ? "" : "; did you mean '" + guess + "'?"));
   }
-  return std::nullopt;
+  return unknown;
 }
 
 /// What was asked for; to ask for a group is to ask for its members.
@@ -115,9 +117,9 @@ int check(const Arguments& arguments) {
   auto loaded = load_config(source);
   if (!loaded) return report_mistakes(loaded.error());
   Config config = std::move(loaded).value();
-  if (const auto error = unknown_name(config, arguments.names)) {
-    return complain(error->message, exit_usage);
-  }
+  const auto unknown = unknown_names(config, arguments.names);
+  for (const std::string& message : unknown) static_cast<void>(complain(message, exit_usage));
+  if (!unknown.empty()) return exit_usage;
   for (const std::string& remark : config.remarks) std::fprintf(stderr, "%s\n", remark.c_str());
 
   initialise_probe_libraries();

@@ -90,11 +90,42 @@ std::optional<int> read_streak(TableReader& table, std::string_view key) {
   return static_cast<int>(*number);
 }
 
-std::vector<std::string_view> known_keys(const KindSpec& kind) {
+/// Of no one kind: what any kind knows can't be judged without it, and what none knows is a mistake
+/// whatever it turns out to be.
+std::vector<std::string_view> known_keys(const KindSpec* of,
+                                         std::span<const KindSpec* const> kinds) {
   std::vector<std::string_view> known;
   for (const auto& setting : common_specs) known.push_back(setting.name);
-  for (const auto& setting : kind.settings) known.push_back(setting.name);
+  for (const KindSpec* kind : kinds) {
+    if (of != nullptr && kind != of) continue;
+    for (const auto& setting : kind->settings) known.push_back(setting.name);
+  }
   return known;
+}
+
+/// The interval that other times have to fit into.
+struct Bound {
+  Duration written;
+  Duration nearest;  // what is left of it when it is mended by as little as possible
+};
+
+/// Of a value that is out of range, too: what does not fit then does not fit by itself.
+std::optional<Bound> interval_of(const TableReader& table) {
+  const Value* const value = table.table().find("interval");
+  if (value == nullptr || is_broken(*value)) return std::nullopt;
+  const auto written = to_duration(*value, {.min = Duration(0)});
+  if (!written) return std::nullopt;
+  return Bound{written.value(), std::clamp(written.value(), interval_min, interval_max)};
+}
+
+enum class Rule { below, not_above };
+
+/// "is 3s and must be below the interval of 1s", or nothing where it fits.
+std::string misfit(Duration value, Rule rule, const Bound& bound) {
+  if (value < bound.nearest || (rule == Rule::not_above && value == bound.nearest)) return {};
+  return "is " + format_duration(value) + " and must " +
+         (rule == Rule::below ? "be below" : "not be above") + " the interval of " +
+         format_duration(bound.written);
 }
 
 Result<std::string> to_label_value(const Value& value) {
@@ -159,10 +190,11 @@ std::string fingerprint_of(const CheckSpec& spec, const std::string& settings) {
 }
 
 using Parents = std::map<std::string_view, std::string_view>;
+using Circle = std::vector<std::string_view>;
 
 /// The members of the circle that `start` is part of; empty when it is in none.
-std::vector<std::string_view> circle_from(const Parents& parents, std::string_view start) {
-  std::vector<std::string_view> members{start};
+Circle circle_from(const Parents& parents, std::string_view start) {
+  Circle members{start};
   for (auto at = parents.find(parents.at(start)); at != parents.end();
        at = parents.find(at->second)) {
     if (at->first == start) return members;
@@ -201,18 +233,6 @@ std::vector<std::pair<std::string, std::string>> read_labels(TableReader& table)
   return labels.value_or(Labels{});
 }
 
-Timing read_timing(TableReader& table) {
-  Timing timing;
-  timing.interval = table.duration("interval", {.min = interval_min, .max = interval_max});
-  timing.retry_interval =
-      table.duration("retry_interval", {.min = retry_interval_min, .max = interval_max});
-  timing.timeout = table.duration("timeout", {.min = timeout_min, .max = interval_max});
-  timing.fall = read_streak(table, "fall");
-  timing.rise = read_streak(table, "rise");
-  timing.jitter = table.number("jitter", {.min = 0, .max = jitter_max});
-  return timing;
-}
-
 std::span<const SettingSpec> common_settings() { return common_specs; }
 
 std::vector<std::string_view> timing_keys() {
@@ -239,23 +259,63 @@ const KindSpec* CheckReader::read_kind(TableReader& table) {
   return nullptr;
 }
 
-void CheckReader::check_against_interval(const CheckSpec& spec, TableReader& table,
-                                         std::string_view key, Duration value, bool may_be_equal) {
-  if (value < spec.interval || (may_be_equal && value == spec.interval)) return;
-  if (table.wrong(key) || table.wrong("interval")) return;
-  const std::string rule = may_be_equal ? "must not be above" : "must be below";
-  const std::string shown = format_duration(value);
-  const std::string interval = format_duration(spec.interval);
+namespace {
+
+Timing read_timing(TableReader& table) {
+  Timing timing;
+  timing.interval = table.duration("interval", {.min = interval_min, .max = interval_max});
+  timing.retry_interval =
+      table.duration("retry_interval", {.min = retry_interval_min, .max = interval_max});
+  timing.timeout = table.duration("timeout", {.min = timeout_min, .max = interval_max});
+  timing.fall = read_streak(table, "fall");
+  timing.rise = read_streak(table, "rise");
+  timing.jitter = table.number("jitter", {.min = 0, .max = jitter_max});
+  return timing;
+}
+
+/// Of what is written there alone; what a kind or another table adds is not its fault.
+void check_defaults(TableReader& defaults, const Timing& timing) {
+  const auto bound = interval_of(defaults);
+  if (!bound) return;
+  const auto check = [&](std::string_view key, std::optional<Duration> value, Rule rule) {
+    const std::string problem = value ? misfit(*value, rule, *bound) : "";
+    if (!problem.empty()) defaults.complain(key, "'" + std::string(key) + "' " + problem);
+  };
+  check("timeout", timing.timeout, Rule::below);
+  check("retry_interval", timing.retry_interval, Rule::not_above);
+}
+
+/// The check's own, that of [defaults] or of the kind; nothing where it can't be known.
+std::optional<Bound> bound_of(const CheckSpec& spec, const TableReader& table,
+                              const TableReader& defaults) {
+  if (table.has("interval")) return interval_of(table);
+  if (defaults.has("interval")) return interval_of(defaults);
+  if (spec.kind == nullptr) return std::nullopt;
+  return Bound{spec.interval, spec.interval};
+}
+
+/// `value`: as the check or, without its own, [defaults] has it.
+void check_against(const Bound& bound, TableReader& table, TableReader& defaults,
+                   std::string_view key, std::optional<Duration> value, Rule rule) {
+  const bool unknown = !value || table.wrong(key);
+  const std::string problem = unknown ? "" : misfit(*value, rule, bound);
+  if (problem.empty()) return;
+  const std::string name = "'" + std::string(key) + "' ";
   if (table.has(key)) {
-    table.refuse(key, "is " + shown + " and " + rule + " the interval of " + interval);
+    table.refuse(key, problem);
   } else if (table.has("interval")) {
-    table.complain("interval", "'" + std::string(key) + "' of [defaults] is " + shown + " and " +
-                                   rule + " the interval of " + interval +
-                                   "; give this check its own");
+    table.complain("interval", name + "of [defaults] " + problem + "; give this check its own");
   } else {
-    input_.defaults_table.complain(key, "'" + std::string(key) + "' is " + shown + " and " + rule +
-                                            " the interval of " + interval);
+    defaults.complain(key, name + problem);
   }
+}
+
+}  // namespace
+
+Timing read_defaults(TableReader& table) {
+  const Timing timing = read_timing(table);
+  check_defaults(table, timing);
+  return timing;
 }
 
 void CheckReader::resolve_timing(CheckSpec& spec, TableReader& table) {
@@ -271,8 +331,10 @@ void CheckReader::resolve_timing(CheckSpec& spec, TableReader& table) {
   spec.fall = first(own.fall, defaults.fall).value_or(spec.fall);
   spec.rise = first(own.rise, defaults.rise).value_or(spec.rise);
   spec.jitter = first(own.jitter, defaults.jitter).value_or(spec.jitter);
-  check_against_interval(spec, table, "timeout", spec.timeout, false);
-  check_against_interval(spec, table, "retry_interval", spec.retry_interval, true);
+  const auto bound = bound_of(spec, table, input_.defaults_table);
+  if (!bound) return;
+  check_against(*bound, table, input_.defaults_table, "timeout", timeout, Rule::below);
+  check_against(*bound, table, input_.defaults_table, "retry_interval", retry, Rule::not_above);
 }
 
 void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, const MadeProbe& made) {
@@ -283,6 +345,11 @@ void CheckReader::resolve_impact(CheckSpec& spec, TableReader& table, const Made
   spec.warn_above = table.duration("warn_above", {});
   spec.pause_when_idle = table.flag("pause_when_idle").value_or(false);
   spec.parent = table.text("parent").value_or("");
+  // Out of a variable it may be empty on purpose.
+  const Value* const parent = table.table().find("parent");
+  if (parent != nullptr && parent->type == Value::Type::text && parent->written.empty()) {
+    table.refuse("parent", "must name a check; without a parent leave it out");
+  }
   spec.labels = read_labels(table);
   // Without a kind nothing is known of its defaults, and the kind is a mistake already.
   if (spec.kind == nullptr) return;
@@ -323,8 +390,8 @@ ReadCheck CheckReader::read(const Value& value) {
   resolve_timing(*spec, table);
   MadeProbe made;
   std::string canonical;
+  table.refuse_unknown(known_keys(spec->kind, input_.kinds));
   if (spec->kind != nullptr) {
-    table.refuse_unknown(known_keys(*spec->kind));
     refuse_rest_endpoint(*spec->kind, table);
     CheckSettings settings({*spec->kind, table, secrets, input_.read_file, input_.remarks});
     made = spec->kind->make(settings);
@@ -349,12 +416,14 @@ void check_parents(const std::vector<ReadCheck>& checks,
   Parents parents;
   std::vector<std::string_view> names;
   for (const auto& read : checks) {
+    if (!is_check_name(read.check.spec->name)) continue;
     parents[read.check.spec->name] = read.check.spec->parent;
     names.push_back(read.check.spec->name);
   }
   for (const auto& group : groups) {
-    parents[group->name] = {};
-    names.push_back(group->name);
+    if (is_check_name(group->name) && parents.try_emplace(group->name).second) {
+      names.push_back(group->name);
+    }
   }
   std::set<std::string_view> told;
   for (const auto& read : checks) {
@@ -364,7 +433,7 @@ void check_parents(const std::vector<ReadCheck>& checks,
     const auto complain = [&](const std::string& message) {
       mistakes.add(written.place, join_path("checks", spec.name), "'parent' " + message);
     };
-    const auto circle = circle_from(parents, spec.name);
+    const auto circle = parents.contains(spec.name) ? circle_from(parents, spec.name) : Circle{};
     if (spec.parent == spec.name) {
       complain("is the check itself");
     } else if (!parents.contains(spec.parent)) {

@@ -24,13 +24,15 @@ struct Timing {
   std::optional<int> rise;
   std::optional<double> jitter;
 };
-[[nodiscard]] Timing read_timing(TableReader& table);
+/// The table itself: what contradicts itself there is a mistake, whatever the checks say.
+[[nodiscard]] Timing read_defaults(TableReader& table);
 [[nodiscard]] std::vector<std::string_view> timing_keys();
 
 /// The keys that every check knows, as `vitals kinds` shows them; those of [defaults] come first.
 [[nodiscard]] std::span<const SettingSpec> common_settings();
 
-/// A check with the table it came from.
+/// A check with the table it came from. Its name may be a bad one, which is a recorded mistake:
+/// then nobody can refer to it.
 struct ReadCheck {
   ConfiguredCheck check;
   const Value* table = nullptr;   // borrowed from the document
@@ -55,8 +57,6 @@ class CheckReader {
  private:
   const KindSpec* read_kind(TableReader& table);
   void resolve_timing(CheckSpec& spec, TableReader& table);
-  void check_against_interval(const CheckSpec& spec, TableReader& table, std::string_view key,
-                              Duration value, bool may_be_equal);
   void resolve_impact(CheckSpec& spec, TableReader& table, const MadeProbe& made);
 
   Input input_;

@@ -11,6 +11,7 @@
 namespace vitals::config {
 namespace {
 
+constexpr std::string_view credentials_form = "write \"user:password\"";
 constexpr std::string_view text_or_file = "must be a string or { file = \"/path\" }";
 
 bool allows(SettingType declared, std::initializer_list<SettingType> wanted) {
@@ -260,7 +261,14 @@ std::string CheckSettings::hush(std::string_view message) const {
     add_parts(*value, spec.secret && !is_scheme, hushed);
   }
   for (const auto& content : loaded_files_) add_parts(text_value({}, content, {}), true, hushed);
-  return input_.secrets->scrub(hushed.scrub(message));
+  const auto scrub = [&](std::string_view text) {
+    return input_.secrets->scrub(hushed.scrub(text));
+  };
+  // Our own words, that never quote anything: "***:password" would tell what the user is called.
+  const auto form = message.find(credentials_form);
+  if (form == std::string_view::npos) return scrub(message);
+  return scrub(message.substr(0, form)) + std::string(credentials_form) +
+         scrub(message.substr(form + credentials_form.size()));
 }
 
 void CheckSettings::finish() {

@@ -55,7 +55,9 @@ class GroupReader {
  public:
   GroupReader(const Value& groups, std::vector<ReadCheck>& checks, Mistakes& mistakes)
       : groups_(groups), checks_(checks), mistakes_(mistakes) {
-    for (const auto& read : checks_) names_.push_back(read.check.spec->name);
+    for (const auto& read : checks_) {
+      if (is_check_name(read.check.spec->name)) names_.push_back(read.check.spec->name);
+    }
   }
 
   std::vector<std::shared_ptr<const CheckSpec>> run() {
@@ -64,12 +66,13 @@ class GroupReader {
       if (!is_check_name(value.key)) {
         mistakes_.add(value.place, "groups",
                       "bad name '" + value.key + "'; use 1 to 63 of a-z, 0-9, '_' and '-'");
-      } else if (!value.is_table()) {
+      } else if (find(value.key) != nullptr) {
+        mistakes_.add(value.place, "groups", "'" + value.key + "' is the name of a check already");
+      }
+      if (!value.is_table()) {
         mistakes_.add(
             value.place, "groups",
             "'" + value.key + "' must be a table, not " + std::string(describe(value.type)));
-      } else if (find(value.key) != nullptr) {
-        mistakes_.add(value.place, "groups", "'" + value.key + "' is the name of a check already");
       } else {
         groups.push_back(read(value));
       }
@@ -79,7 +82,9 @@ class GroupReader {
   }
 
  private:
+  /// Null for a bad name: whoever refers to it has to change, too.
   ReadCheck* find(std::string_view name) {
+    if (!is_check_name(name)) return nullptr;
     const auto found = std::find_if(checks_.begin(), checks_.end(), [&](const ReadCheck& read) {
       return read.check.spec->name == name;
     });
@@ -131,8 +136,11 @@ class GroupReader {
   static void read_need(CheckSpec& spec, TableReader& table) {
     const IntegerRange range{.min = 1, .max = static_cast<std::int64_t>(checks_max)};
     spec.need = static_cast<int>(table.integer("need", range).value_or(1));
-    const auto count = static_cast<int>(spec.members.size());
-    if (spec.need <= count || table.wrong("members") || table.wrong("need") || count == 0) return;
+    const Value* const members = table.table().find("members");
+    if (members == nullptr || members->type != Value::Type::list) return;
+    // Whoever they turn out to be, there are no more of them.
+    const auto count = static_cast<int>(members->children.size());
+    if (spec.need <= count || table.wrong("need") || count == 0) return;
     table.refuse("need",
                  "is " + std::to_string(spec.need) + ", and there " +
                      (count == 1 ? "is 1 member" : "are " + std::to_string(count) + " members"));

@@ -157,7 +157,7 @@ class Loader {
     const Value defaults = take_table(document, "defaults");
     TableReader defaults_table(defaults, "defaults", mistakes_);
     defaults_table.refuse_unknown(timing_keys());
-    loaded_.defaults = read_timing(defaults_table);
+    loaded_.defaults = read_defaults(defaults_table);
     read_checks(input_.text ? take_table(document, "checks") : discover(),
                 take_table(document, "groups"), defaults_table);
     discovered_badly_ = !input_.text && !mistakes_.empty();
@@ -225,13 +225,16 @@ class Loader {
   void read_compat(TableReader& table) {
     using Exporters = std::set<Exporter>;
     const auto compat =
-        table.read<Exporters>("compat", [](const Value& value) -> Result<Exporters> {
+        table.read<Exporters>("compat", [&](const Value& value) -> Result<Exporters> {
           if (value.type != Value::Type::list) return Error{"must be an array of strings"};
           Exporters result;
           for (const auto& item : value.children) {
             const auto name = to_choice(item, "blackbox|redis_exporter|postgres_exporter");
-            if (!name) return Error{"has an item that " + name.error().message};
-            result.insert(to_exporter(name.value()));
+            if (name) {
+              result.insert(to_exporter(name.value()));
+            } else {
+              table.refuse("compat", "has an item that " + name.error().message);
+            }
           }
           return result;
         });
@@ -275,7 +278,8 @@ class Loader {
       if (!is_check_name(table.key)) {
         mistakes_.add(table.place, "checks",
                       "bad name '" + table.key + "'; use 1 to 63 of a-z, 0-9, '_' and '-'");
-      } else if (!table.is_table()) {
+      }
+      if (!table.is_table()) {
         mistakes_.add(
             table.place, "checks",
             "'" + table.key + "' must be a table, not " + std::string(describe(table.type)));
@@ -288,6 +292,7 @@ class Loader {
     loaded_.config.groups = read_groups(groups, all, mistakes_);
     check_parents(all, loaded_.config.groups, mistakes_);
     for (auto& read : all) {
+      if (!is_check_name(read.check.spec->name)) continue;
       loaded_.config.checks.push_back(std::move(read.check));
       loaded_.tables.push_back(*read.table);
     }

@@ -81,10 +81,13 @@ const Unit* find_unit(std::span<const Unit> units, std::string_view name) {
   return nullptr;
 }
 
-/// Nothing when it does not come out even or does not fit.
+bool is_too_much(const Amount& amount, std::int64_t factor) {
+  return to_number(amount.whole) > std::numeric_limits<std::int64_t>::max() / 4 / factor;
+}
+
+/// Nothing when it does not come out even. It must not be too much.
 std::optional<std::int64_t> multiply(const Amount& amount, std::int64_t factor) {
   const std::int64_t whole = to_number(amount.whole);
-  if (whole > std::numeric_limits<std::int64_t>::max() / 4 / factor) return std::nullopt;
   std::int64_t scale = 1;
   for (std::size_t i = 0; i < amount.fraction.size(); ++i) scale *= 10;
   // A tebibyte times six digits still fits into 63 bits.
@@ -115,9 +118,12 @@ Result<Duration> parse_duration(std::string_view text) {
     // "1h30m" reads well, "30m1h" and "1s1s" are slips.
     if (unit == nullptr || unit->factor >= last_factor) return not_a_duration();
     last_factor = unit->factor;
+    if (is_too_much(*amount, unit->factor)) return Error{std::string(endless_duration)};
     const auto part = multiply(*amount, unit->factor);
     if (!part) return Error{"must come out in whole milliseconds"};
-    if (total > std::numeric_limits<std::int64_t>::max() - *part) return not_a_duration();
+    if (total > std::numeric_limits<std::int64_t>::max() - *part) {
+      return Error{std::string(endless_duration)};
+    }
     total += *part;
   }
   return Duration(total);
@@ -141,6 +147,7 @@ Result<std::int64_t> parse_size(std::string_view text) {
   if (!amount || !text.empty()) return error;
   const Unit* unit = find_unit(size_units, amount->unit.empty() ? "B" : amount->unit);
   if (unit == nullptr) return error;
+  if (is_too_much(*amount, unit->factor)) return Error{"is more bytes than can be counted"};
   const auto bytes = multiply(*amount, unit->factor);
   if (!bytes) return Error{"must be a whole number of bytes"};
   return *bytes;

@@ -10,6 +10,9 @@
 
 namespace vitals::config {
 
+/// The error of parse_duration() for what is a duration, and longer than can be counted.
+inline constexpr std::string_view endless_duration = "is longer than anybody can wait";
+
 /// "500ms", "10s", "2m", "1h", "14d", "1.5s", "1h30m". The error is the end of a sentence that
 /// begins with the name of the setting.
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);

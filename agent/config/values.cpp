@@ -59,6 +59,15 @@ std::optional<double> number_of(std::string_view text) {
   return number;
 }
 
+Error out_of_range(const DurationRange& range, Duration given, const std::string& shown) {
+  const bool open = range.max == DurationRange{}.max;
+  const std::string wanted =
+      open && given > range.max
+          ? "at most " + format_duration(range.max)
+          : range_text(format_duration(range.min), format_duration(range.max), open);
+  return Error{"must be " + wanted + ", not " + shown};
+}
+
 Value default_list(std::string_view text) {
   Value list;
   list.type = Type::list;
@@ -129,13 +138,11 @@ Result<Duration> to_duration(const Value& value, DurationRange range) {
     if (value.text != value.written) {
       return Error{"must be a duration such as \"10s\"; what the variable holds is none"};
     }
-    return duration;
+    if (duration.error().message != endless_duration) return duration;
+    return out_of_range(range, Duration::max(), quotable(value));
   }
   if (duration.value() >= range.min && duration.value() <= range.max) return duration;
-  const bool open = range.max == DurationRange{}.max;
-  return Error{"must be " +
-               range_text(format_duration(range.min), format_duration(range.max), open) + ", not " +
-               format_duration(duration.value())};
+  return out_of_range(range, duration.value(), format_duration(duration.value()));
 }
 
 Result<std::int64_t> to_size(const Value& value, IntegerRange range) {
@@ -148,7 +155,9 @@ Result<std::int64_t> to_size(const Value& value, IntegerRange range) {
 
 Result<std::string> to_choice(const Value& value, std::string_view choices) {
   const auto all = split_choices(choices);
-  const auto text = to_scalar_text(value);
+  // ip = 4 means what it says; a fraction is no name of anything.
+  const bool named = value.type == Type::text || value.type == Type::integer;
+  const auto text = named ? to_scalar_text(value) : Result<std::string>(Error{});
   if (text && std::find(all.begin(), all.end(), text.value()) != all.end()) return text;
   std::string message = "must be ";
   for (std::size_t i = 0; i < all.size(); ++i) {

@@ -189,6 +189,10 @@ TEST_CASE("check: names choose, an unknown name is exit 3") {
   const Finished unknown = vitals({"check", "--config", both, "ap"});
   CHECK(unknown.code == 3);
   CHECK(says(unknown, "did you mean 'app'?"));
+  const Finished both_unknown = vitals({"check", "--config", both, "nope", "bda", "app"});
+  CHECK(both_unknown.code == 3);
+  CHECK(says(both_unknown, "no check 'nope'"));
+  CHECK(says(both_unknown, "no check 'bda' in " + both.string() + "; did you mean 'bad'?"));
 }
 
 TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when the time is up") {

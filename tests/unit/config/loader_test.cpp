@@ -403,7 +403,7 @@ TEST_CASE("config: broken expansions, wrong kinds and wrong names do not hide ot
   const auto mistakes = mistakes_of(
       "[checks.A]\nkind = \"tcp\"\n[checks.b]\nkind = \"x\"\nfall = 0\n[checks.c]\nkind = "
       "\"${K}\"\nrise = 0\n");
-  CHECK(std::count(mistakes.begin(), mistakes.end(), '\n') == 5);
+  CHECK(std::count(mistakes.begin(), mistakes.end(), '\n') == 6);
 }
 
 TEST_CASE("config: a group needs one member, is degraded, and local when all members are") {

@@ -8,6 +8,7 @@
 #include "agent/config/loader.hpp"
 #include "probes/registry.hpp"
 #include "tests/support/fake_kinds.hpp"
+#include "tests/support/process.hpp"
 
 namespace vitals {
 namespace {
@@ -108,6 +109,36 @@ TEST_CASE("mistakes: a file that can't be read is named only where it can't be t
   CHECK(of("./nowhere/token") == start + "./nowhere/token" + end);
   CHECK(of("${D}/token") == start + "${D}/token" + end);
   CHECK(of("sk-literally-the-token") == start + "***" + end);
+}
+
+TEST_CASE("mistakes: defaults that fit together are none, whatever a kind's own interval is") {
+  CHECK(mistakes_of("[defaults]\ntimeout = \"12s\"\nretry_interval = \"11s\"\n") == "");
+  CHECK(mistakes_of("[defaults]\ninterval = \"1s\"\nretry_interval = \"1s\"\n") == "");
+  CHECK(mistakes_of("[defaults]\ninterval = \"${I}\"\ntimeout = \"2s\"\n", {{"I", "1s"}}) != "");
+}
+
+TEST_CASE("mistakes: what may be meant as it stands is none") {
+  const std::string http = "[checks.a]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n";
+  for (const std::string line :
+       {"ip = 4", "ip = \"4\"", "expect_status = 200", "expect_status = \"200\"",
+        "expect_status = [200, \"300-399\"]", "min_tls = \"1.3\"", "parent = \"${EMPTY}\"",
+        "parent = \"${UNSET:-}\"", "bearer = \"a b\"", "basic = \"user:\""}) {
+    CAPTURE(line);
+    CHECK(mistakes_of(http + line + "\n", {{"EMPTY", ""}}) == "");
+  }
+  CHECK(mistakes_of("[checks.a]\nkind = \"dns\"\nname = \"0/25.2.0.192.in-addr.arpa\"\n") == "");
+}
+
+TEST_CASE("mistakes: a bearer in a file that is there is looked at like a written one") {
+  const test::TempDir dir;
+  const auto bearer = [&](const std::string& content) {
+    return mistakes_of("[checks.a]\nkind = \"http\"\nurl = \"http://h/\"\nbearer = { file = \"" +
+                       dir.write("bearer", content).string() + "\" }\n");
+  };
+  CHECK(bearer("canary\n") == "");
+  const auto mistakes = bearer("canary\r\nX-Evil: 1\n");
+  CHECK(holds(mistakes, "v:4:1: checks.a: 'bearer': has a line break in it"));
+  CHECK(!holds(mistakes, "canary"));
 }
 
 }  // namespace
