@@ -31,7 +31,7 @@ std::string url_of(const Agent& agent, const std::string& target = "/") {
 std::string check(const std::string& name, const std::string& kind, const std::string& target,
                   const std::string& more = "fall = 1\n") {
   return "[checks." + name + "]\nkind = \"" + kind + "\"\n" + target +
-         "\ninterval = \"500ms\"\ntimeout = \"400ms\"\nretry_interval = \"500ms\"\n" + more;
+         "\ninterval = \"2s\"\ntimeout = \"1500ms\"\nretry_interval = \"500ms\"\n" + more;
 }
 /// One that is meant to pass: a browser that takes the whole machine must not turn it.
 constexpr auto patient = "fall = 10\nrise = 1\n";

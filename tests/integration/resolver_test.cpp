@@ -3,6 +3,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -13,6 +14,7 @@
 #include "tests/support/process.hpp"
 #include "tests/support/resources.hpp"
 #include "tests/support/timing.hpp"
+#include "tests/support/undisturbed.hpp"
 
 namespace vitals::net {
 namespace {
@@ -185,9 +187,12 @@ TEST_SUITE("dns") {
   }
 
   TEST_CASE("resolve: a silent server ends at the deadline as dns, named") {
-    const NameServer server(always(Kind::silence));
+    NameServer server(always(Kind::silence));
     const Files files(lines_for({&server}));
-    const auto answer = look_up("a.example", files.paths, Duration(400));
+    const auto answer = test::undisturbed([&] {
+      server.forget();
+      return look_up("a.example", files.paths, Duration(400));
+    });
     CHECK(answer.reason == Reason::dns);
     CHECK(answer.detail.find("did not answer") != std::string::npos);
     check_ended_at(answer.took, Duration(400));
@@ -198,7 +203,8 @@ TEST_SUITE("dns") {
     const NameServer silent(always(Kind::silence));
     const NameServer good(answering({"10.0.0.1"}, {"fdaa::1"}));
     const Files files(lines_for({&silent, &good}));
-    const auto answer = look_up("a.example", files.paths, Duration(600));
+    const auto answer =
+        test::undisturbed([&] { return look_up("a.example", files.paths, Duration(600)); });
     CHECK(answer.addresses == "fdaa::1 10.0.0.1");
     CHECK(answer.took.elapsed >= Duration(90));
     CHECK(answer.took.own() < test::at_most(Duration(300)));
@@ -208,7 +214,8 @@ TEST_SUITE("dns") {
     const NameServer bad(always(Kind::servfail));
     const NameServer silent(always(Kind::silence));
     const Files files(lines_for({&bad, &silent}));
-    const auto answer = look_up("a.example", files.paths, Duration(300));
+    const auto answer =
+        test::undisturbed([&] { return look_up("a.example", files.paths, Duration(300)); });
     CHECK(answer.reason == Reason::dns);
     CHECK(answer.detail.find("answered SERVFAIL") != std::string::npos);
     CHECK(answer.detail.find("did not answer") != std::string::npos);
@@ -216,12 +223,15 @@ TEST_SUITE("dns") {
   }
 
   TEST_CASE("resolve: a lost packet is made good by asking again") {
-    int asked = 0;
+    std::atomic<int> asked = 0;
     const NameServer server([&asked](const DnsQuestion&) {
       return ++asked <= 2 ? DnsReply{.kind = Kind::silence} : DnsReply{.addresses = {}};
     });
     const Files files(lines_for({&server}));
-    const auto answer = look_up("a.example", files.paths, Duration(600));
+    const auto answer = test::undisturbed([&] {
+      asked = 0;
+      return look_up("a.example", files.paths, Duration(600));
+    });
     CHECK(answer.reason == Reason::dns);
     CHECK(answer.detail == "a.example has no A or AAAA record");
     CHECK(answer.took.own() < test::at_most(Duration(400)));

@@ -444,7 +444,7 @@ TEST_CASE(
   Script script;
   Script other;
   Machine machine;
-  auto sleeper = quick("sleeper", 500, 200);
+  auto sleeper = quick("sleeper", 1'000, 900);  // stale 3.9 s after its last result
   sleeper->pause_when_idle = true;
   machine.run({{sleeper, &script}, {quick("other", 500, 200), &other}});
   REQUIRE(eventually([&] { return machine.state(0)->status == Status::pass; }));
@@ -455,7 +455,7 @@ TEST_CASE(
   CHECK_FALSE(machine.scheduler.next_attempt("sleeper"));
   const std::size_t asked = script.runs();
   const std::size_t others = other.runs();
-  REQUIRE(eventually([&] { return other.runs() > others + 4; }));
+  REQUIRE(eventually([&] { return other.runs() > others + 9; }));
   CHECK(script.runs() == asked);
   CHECK(script.rests == 1);
   CHECK(machine.state(0)->status == Status::pass);
@@ -493,7 +493,7 @@ TEST_CASE(
 TEST_CASE("scheduler: a resume asks checks that rest, too") {
   Script script;
   Machine machine;
-  auto spec = quick("db", 500, 200);
+  auto spec = quick("db", 1'000, 900);
   spec->pause_when_idle = true;
   machine.run({{spec, &script}});
   REQUIRE(eventually([&] { return machine.state()->status == Status::pass; }));
@@ -501,7 +501,7 @@ TEST_CASE("scheduler: a resume asks checks that rest, too") {
   REQUIRE(eventually([&] { return machine.state()->paused_since.has_value(); }));
   const std::size_t asked = script.runs();
   machine.scheduler.run_all_now();
-  REQUIRE(eventually([&] { return script.runs() == asked + 1; }));
+  REQUIRE(eventually([&] { return script.runs() > asked; }));
   REQUIRE(eventually([&] { return machine.state()->paused_since.has_value(); }));
 }
 
