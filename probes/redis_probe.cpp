@@ -313,8 +313,12 @@ ProbeResult RedisProbe::judge(Answers& answers, const Attempt& attempt) {
   // A failing server is shown with numbers of this attempt only, not with older ones.
   const bool asked_now = depth_asked_at_ == now;
   if (passing || asked_now) add_depth(result);
-  // Nor are its numbers, or its refusal to tell them, those of the server that passes again.
-  if (!passing && asked_now) depth_asked_at_.reset();
+  // Nor are its numbers, or its refusal to tell them, those of the server that passes again. What
+  // fails for want of them has to ask again, or it fails for good.
+  if (!passing && asked_now) {
+    depth_asked_at_.reset();
+    info_failure_.reset();
+  }
   return result;
 }
 

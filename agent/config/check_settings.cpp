@@ -46,7 +46,7 @@ std::string canonical_text(const Value& value) {
 void add_foreign(const Value& value, SecretSet& hushed) {
   for (const auto& child : value.children) add_foreign(child, hushed);
   if (value.text != value.written) hushed.add(value.text);
-  for (const auto& password : url_passwords(value.text)) hushed.add(password);
+  for (const auto& part : url_secrets(value.text)) hushed.add(part);
 }
 
 /// Whatever a message might quote of a secret: "user:password", a URL that is none.

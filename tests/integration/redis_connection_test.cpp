@@ -294,6 +294,27 @@ TEST_SUITE("redis") {
     }
   }
 
+  TEST_CASE("redis: one INFO that gets no answer is not the last that the role is asked of") {
+    std::atomic<int> asked = 0;
+    ScriptedServer server([&](ScriptedConnection& peer) {
+      while (true) {
+        const auto question = peer.read_bytes();
+        if (question.empty()) return;
+        if (question.find("INFO") == std::string::npos) {
+          peer.send(std::string(next_answer) + "-ERR unknown command 'ROLE'\r\n");
+        } else if (++asked == 2) {
+          return;
+        } else {
+          peer.send("$13\r\nrole:master\r\n\r\n");
+        }
+      }
+    });
+    const auto check = check_of(url_of(server), "expect_role = \"master\"");
+    expect(ask(check), Outcome::pass, Reason::none);
+    expect(ask(check), Outcome::fail, Reason::internal);
+    expect(ask(check), Outcome::pass, Reason::none);
+  }
+
   TEST_CASE("redis: what was said on an idle connection is no answer to the next question") {
     std::atomic<bool> said = false;
     ScriptedServer server([&](ScriptedConnection& peer) {

@@ -80,7 +80,8 @@ std::vector<Place> all_places() {
 TEST_CASE("mistakes: no key of any table shows what a variable held, nor a password of a URL") {
   int refused = 0;
   for (const std::string secret :
-       {"postgres://u:canarypw@h/d", "host=h password=canarypw", "sk-canarypw-1"}) {
+       {"postgres://u:canarypw@h/d", "https://u:canarypw@h/?api_key=canarypw",
+        "https://u:pa/canarypw@h/x", "host=h password=canarypw", "sk-canarypw-1"}) {
     for (const Place& place : all_places()) {
       for (const auto key : place.keys) {
         const auto told = [&](const std::string& form) {
