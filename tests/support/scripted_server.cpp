@@ -76,23 +76,37 @@ Fd listen_unix(const std::filesystem::path& path) {
   return fd;
 }
 
+/// The loopback address of one family.
+struct Loopback {
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
+  bool ipv6;
+
+  Loopback(std::uint16_t port, bool of_ipv6) : ipv6(of_ipv6) {
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    v6.sin6_addr = in6addr_loopback;
+  }
+  [[nodiscard]] int family() const { return ipv6 ? AF_INET6 : AF_INET; }
+  [[nodiscard]] sockaddr* raw() {
+    return ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
+  }
+  [[nodiscard]] socklen_t size() const { return ipv6 ? sizeof v6 : sizeof v4; }
+  [[nodiscard]] std::uint16_t port() const { return ntohs(ipv6 ? v6.sin6_port : v4.sin_port); }
+};
+
 /// 0 becomes the port that the kernel picked.
 Fd listen_tcp(std::uint16_t& port, int queue, bool ipv6) {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  v6.sin6_addr = in6addr_loopback;
-  auto* const address = ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
-  socklen_t length = ipv6 ? sizeof v6 : sizeof v4;
-  Fd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  demand(bind(fd.get(), address, length) == 0 && listen(fd.get(), queue) == 0 &&
-             getsockname(fd.get(), address, &length) == 0,
+  Loopback address(port, ipv6);
+  socklen_t length = address.size();
+  Fd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  demand(bind(fd.get(), address.raw(), length) == 0 && listen(fd.get(), queue) == 0 &&
+             getsockname(fd.get(), address.raw(), &length) == 0,
          "can't listen on loopback");
-  port = ntohs(ipv6 ? v6.sin6_port : v4.sin_port);
+  port = address.port();
   return fd;
 }
 
@@ -113,18 +127,9 @@ Fd listen_everywhere(std::uint16_t port) {
 /// there by the name localhost is refused, for nobody else can have it. Nothing when somebody has
 /// it.
 std::optional<Fd> kept_free(std::uint16_t port, bool ipv6) {
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  v6.sin6_addr = in6addr_loopback;
-  const auto* const address =
-      ipv6 ? reinterpret_cast<sockaddr*>(&v6) : reinterpret_cast<sockaddr*>(&v4);
-  Fd fd(socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd || bind(fd.get(), address, ipv6 ? sizeof v6 : sizeof v4) == 0) return fd;
+  Loopback address(port, ipv6);
+  Fd fd(socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd || bind(fd.get(), address.raw(), address.size()) == 0) return fd;
   if (errno == EADDRINUSE) return std::nullopt;
   return Fd();  // this machine does not speak it
 }

@@ -14,6 +14,7 @@
 #include "agent/config/loader.hpp"
 #include "agent/lint/lint.hpp"
 #include "probes/registry.hpp"
+#include "tests/support/config_mistakes.hpp"
 #include "tests/support/golden.hpp"
 
 namespace vitals {
@@ -96,11 +97,7 @@ std::string mistakes_in(const std::string& text) {
   input.text = text;
   input.environment = variable;
   input.kinds = all_kinds();
-  const auto loaded = config::load(input);
-  std::string all;
-  if (loaded) return all;
-  for (const auto& line : loaded.error().lines) all += line + "\n";
-  return all;
+  return test::mistakes_of(input);
 }
 
 std::string findings_in(const fs::path& folder) {

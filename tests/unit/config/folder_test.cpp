@@ -10,6 +10,7 @@
 
 #include "agent/config/loader.hpp"
 #include "probes/registry.hpp"
+#include "tests/support/config_mistakes.hpp"
 #include "tests/support/golden.hpp"
 
 namespace vitals {
@@ -37,11 +38,7 @@ std::string mistakes_in(const fs::path& file) {
     return std::nullopt;
   };
   input.kinds = all_kinds();
-  const auto loaded = config::load(input);
-  std::string all;
-  if (loaded) return all;
-  for (const auto& line : loaded.error().lines) all += line + "\n";
-  return all;
+  return test::mistakes_of(input);
 }
 
 TEST_CASE("config: every file in tests/config/bad is refused with exactly the mistakes beside it") {

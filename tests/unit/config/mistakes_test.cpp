@@ -7,6 +7,7 @@
 
 #include "agent/config/loader.hpp"
 #include "probes/registry.hpp"
+#include "tests/support/config_mistakes.hpp"
 #include "tests/support/fake_kinds.hpp"
 #include "tests/support/process.hpp"
 
@@ -25,11 +26,7 @@ std::string mistakes_of(const std::string& text, const Variables& variables = {}
     return found == variables.end() ? std::nullopt : std::optional(found->second);
   };
   input.kinds = all_kinds();
-  const auto loaded = config::load(input);
-  std::string all;
-  if (loaded) return all;
-  for (const auto& line : loaded.error().lines) all += line + "\n";
-  return all;
+  return test::mistakes_of(input);
 }
 
 bool holds(const std::string& text, const std::string& part) {
