@@ -15,7 +15,8 @@ VoiceBot::VoiceBot() {
   const std::string seen =
       stack.turns({.verdict = "pass", .health = 200, .ready = 200, .check = "db", .status = "pass"},
                   std::chrono::seconds(60));
-  if (!seen.empty()) throw std::runtime_error("the voice bot does not come up: " + seen);
+  if (seen.empty()) return;
+  throw std::runtime_error("the voice bot does not come up: " + seen + "\npooler: " + pooler.log());
 }
 
 }  // namespace vitals::test
