@@ -415,21 +415,21 @@ TEST_SUITE("postgres") {
 
   TEST_CASE(
       "postgres: a slow query ends by the limit we set: fail(timeout), stopped on the server") {
-    const auto check = postgres_check(shared().url(), "query = \"SELECT pg_sleep(30)\"");
+    const auto check = postgres_check(shared().url(), "query = \"SELECT pg_sleep(300)\"");
     expect_fail(ask_until_deadline(check, time_to_log_in), Reason::timeout, "57014");
-    CHECK(shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
+    CHECK(shared().sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(300)%'"
                        " AND state = 'active' AND pid <> pg_backend_pid()") == "0");
   }
 
   TEST_CASE("postgres: a query that outlives the server's limit is cancelled at the deadline") {
     const auto check = postgres_check(
-        shared().url(), "query = \"SET LOCAL statement_timeout = 0; SELECT pg_sleep(31)\"");
+        shared().url(), "query = \"SET LOCAL statement_timeout = 0; SELECT pg_sleep(301)\"");
     expect_fail(ask_until_deadline(check, time_to_log_in), Reason::timeout, "no answer");
     CHECK(eventually(
         [&] {
           return shared().sql(
                      "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
-                     " '%pg_sleep(31)%' AND pid <> pg_backend_pid()") == "0";
+                     " '%pg_sleep(301)%' AND pid <> pg_backend_pid()") == "0";
         },
         std::chrono::seconds(3)));
     CHECK(shared().log().find("canceling statement due to user request") != std::string::npos);

@@ -89,6 +89,7 @@ int look_while_watcher_stands_still() {
     }
     kill(getppid(), SIGCONT);
     if (took.stalled >= enough) return took.own() <= took.elapsed - enough ? 0 : 2;
+    poll(nullptr, 0, 50);  // on a busy machine they don't begin in the moment before the next stop
   }
   return 1;
 }
