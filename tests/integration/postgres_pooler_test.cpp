@@ -108,10 +108,11 @@ TEST_SUITE("postgres") {
     expect_pass(ask(check));
     const auto sessions = fill_pool(pooler, "SELECT pg_sleep(62)");
     expect_fail(ask_until_deadline(check, Duration(500)), Reason::timeout);
-    CHECK(eventually([&] {
+    const bool left = eventually([&] {
       return pooler.log().find("cancel") != std::string::npos ||
              pooler.log().find("closing because") != std::string::npos;
-    }));
+    });
+    CHECK_MESSAGE(left, pooler.log());
   }
 
   TEST_CASE("postgres: 08P01 server login has been failing is fail(pooler)") {
