@@ -64,6 +64,7 @@ std::vector<Row> measure_startup(Context& context);      // startup.cpp
 std::vector<Row> measure_parent(Context& context);       // parent.cpp
 std::vector<Row> measure_health(Context& context);       // serving.cpp
 std::vector<Row> measure_metrics(Context& context);      // serving.cpp
+std::vector<Row> measure_busy(Context& context);         // busy.cpp
 std::vector<Row> measure_page(Context& context);         // page.cpp
 std::vector<Row> measure_crowd(Context& context);        // crowd.cpp
 std::vector<Row> measure_descriptors(Context& context);  // crowd.cpp

@@ -24,13 +24,14 @@ struct Benchmark {
   std::vector<Row> (*measure)(Context& context);
 };
 
-constexpr std::array<Benchmark, 13> benchmarks{{
+constexpr std::array<Benchmark, 14> benchmarks{{
     {"size", "bytes and linkage of the binary", measure_size},
     {"rest", "memory and CPU of ten checks in peace (60 s)", measure_rest},
     {"startup", "from exec to the first answer", measure_startup},
     {"parent", "what `vitals run` costs the app, beside tini", measure_parent},
     {"health", "/health under load", measure_health},
     {"metrics", "/metrics scrape by scrape", measure_metrics},
+    {"busy", "/health beside an app that keeps every CPU busy", measure_busy},
     {"page", "the status page of 100 checks", measure_page},
     {"crowd", "2,000 idle and half-sent connections", measure_crowd},
     {"descriptors", "more clients than descriptors", measure_descriptors},

@@ -11,11 +11,11 @@
 #include <vitals/fd.hpp>
 
 #include "tests/bench/bench.hpp"
+#include "tests/bench/load.hpp"
 #include "tests/bench/programs.hpp"
 #include "tests/bench/servers.hpp"
 #include "tests/bench/usage.hpp"
 #include "tests/support/agent.hpp"
-#include "tests/support/raw_client.hpp"
 
 namespace vitals::bench {
 namespace {
@@ -76,20 +76,6 @@ class Crowd {
   std::vector<Fd> members_;
 };
 
-/// Times in ms of another client that asks on a new connection each time.
-std::vector<double> answer_times(const Running& program, const std::string& path, int requests) {
-  const std::string request =
-      "GET " + path + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-  std::vector<double> times;
-  for (int i = 0; i < requests; ++i) {
-    const auto begin = Clock::now();
-    test::RawClient client(program.port());
-    if (!client.ask(request)) throw std::runtime_error("does not answer others any more");
-    times.push_back(milliseconds(Clock::now() - begin));
-  }
-  return times;
-}
-
 struct Crowded {
   double p50_ms = 0;
   double p95_ms = 0;
@@ -98,10 +84,10 @@ struct Crowded {
 };
 
 Crowded crowded(const Running& program, const std::string& path, int requests) {
-  (void)answer_times(program, path, requests);  // what it needs for answers alone is not counted
+  (void)answer_times(program, path, {requests});  // what it needs for answers alone is not counted
   const double before = memory_of(program.pid()).anonymous;
   const Crowd crowd(program.port(), crowd_size);
-  auto times = answer_times(program, path, requests);
+  auto times = answer_times(program, path, {requests});
   Crowded result;
   result.memory_mb = (memory_of(program.pid()).anonymous - before) / megabyte;
   result.present = crowd.present();

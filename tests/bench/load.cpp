@@ -1,12 +1,14 @@
-// Runs wrk and reads its report.
+// Runs wrk and reads its report; asks by itself where each answer counts.
 #include "tests/bench/load.hpp"
 
 #include <cstdlib>
 #include <sstream>
 #include <stdexcept>
+#include <thread>
 
 #include "tests/bench/bench.hpp"
 #include "tests/bench/usage.hpp"
+#include "tests/support/raw_client.hpp"
 
 namespace vitals::bench {
 namespace {
@@ -48,6 +50,21 @@ LoadResult load(const Running& program, const std::string& path, const Load& loa
   auto result = read_report(finished.output);
   result.cpu_us = microseconds(spent) / result.requests;
   return result;
+}
+
+std::vector<double> answer_times(const Running& program, const std::string& path,
+                                 const Questions& questions) {
+  const std::string request =
+      "GET " + path + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+  std::vector<double> times;
+  for (int i = 0; i < questions.count; ++i) {
+    if (questions.pause.count() > 0) std::this_thread::sleep_for(questions.pause);
+    const auto begin = Clock::now();
+    test::RawClient client(program.port());
+    if (!client.ask(request)) throw std::runtime_error("does not answer others any more");
+    times.push_back(milliseconds(Clock::now() - begin));
+  }
+  return times;
 }
 
 }  // namespace vitals::bench

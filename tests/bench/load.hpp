@@ -1,8 +1,9 @@
-// Load from the wrk command, and what the asked program spends on it.
+// Load from the wrk command, and what the asked program spends on it; single questions.
 #pragma once
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "tests/bench/programs.hpp"
 
@@ -23,5 +24,15 @@ struct LoadResult {
 /// Kept connections, one thread of wrk. Throws when an answer is not 2xx or a socket fails: figures
 /// of errors mean nothing.
 [[nodiscard]] LoadResult load(const Running& program, const std::string& path, const Load& load);
+
+struct Questions {
+  int count = 1;
+  std::chrono::milliseconds pause{0};  // before each
+};
+
+/// Times in ms of one client that asks on a new connection each time. Throws when an answer does
+/// not come.
+[[nodiscard]] std::vector<double> answer_times(const Running& program, const std::string& path,
+                                               const Questions& questions);
 
 }  // namespace vitals::bench

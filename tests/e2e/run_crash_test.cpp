@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <thread>
@@ -14,6 +15,7 @@
 #include "tests/support/occurrences.hpp"
 #include "tests/support/skipped.hpp"
 #include "tests/support/sockets.hpp"
+#include "tests/support/time_slice.hpp"
 #include "tests/support/timing.hpp"
 
 namespace vitals::test {
@@ -21,6 +23,16 @@ namespace {
 
 using namespace std::chrono_literals;
 using SteadyClock = std::chrono::steady_clock;
+
+/// 0: that process has no such thread.
+int thread_named(int pid, const std::string& name) {
+  const auto threads = std::filesystem::path("/proc") / std::to_string(pid) / "task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads)) {
+    const auto lines = lines_of((thread.path() / "comm").string());
+    if (!lines.empty() && lines.front() == name) return std::stoi(thread.path().filename());
+  }
+  return 0;
+}
 
 TEST_CASE(
     "run: the agent dies ten times, the app's requests notice nothing, and the agent comes "
@@ -303,6 +315,18 @@ TEST_CASE("run: [app] user is who the app becomes, with its groups and no way ba
     CHECK(refused.code == 3);
     CHECK(refused.output.find("there is no user 'nobody-here'") != std::string::npos);
   }
+}
+
+TEST_CASE("run: who answers takes short turns of the CPU, the app those of everybody") {
+  const auto port = free_port();
+  Agent agent("", {.command = web_app(port)});
+  REQUIRE(eventually([&] { return pid_of_web_app(port) != 0; }));
+  const auto usual = time_slice(getpid());
+  CHECK(time_slice(pid_of_web_app(port)) == usual);
+  const auto answering = thread_named(agent_of(agent.process().pid()), "http");
+  REQUIRE(answering != 0);
+  if (usual.count() == 0) return skipped("turns of a chosen length take Linux 6.12");
+  CHECK(time_slice(answering) < usual);
 }
 
 TEST_CASE("run: the supervisor owns less than 1 MB, and rests when nothing happens") {
