@@ -24,10 +24,10 @@
 namespace vitals {
 namespace {
 
-constexpr const char* text_type = "text/plain; charset=utf-8";
-constexpr const char* html_type = "text/html; charset=utf-8";
-constexpr const char* health_type = "application/health+json";
-constexpr const char* json_type = "application/json";
+constexpr std::string_view text_type = "text/plain; charset=utf-8";
+constexpr std::string_view html_type = "text/html; charset=utf-8";
+constexpr std::string_view health_type = "application/health+json";
+constexpr std::string_view json_type = "application/json";
 
 constexpr std::string_view check_prefix = "/health/check/";
 constexpr std::string_view mute_prefix = "/mute/";
@@ -147,7 +147,7 @@ Format format_of(const HttpRequest& request) {
   return choose_format(named, request.accept);
 }
 
-const char* content_type_of(Format format) {
+std::string_view content_type_of(Format format) {
   switch (format) {
     case Format::json:
       return health_type;

@@ -50,7 +50,7 @@ struct HttpRequest {
 
 struct HttpReply {
   int status = 200;
-  std::string content_type;
+  std::string_view content_type;  // of static storage, as `endpoint` is
   std::string body;
   std::shared_ptr<const std::string> shared;  // in place of `body`; see HttpRequest::may_share
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those every answer has

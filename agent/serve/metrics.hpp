@@ -6,6 +6,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <vitals/kind.hpp>
@@ -67,8 +68,9 @@ struct MetricsInput {
 /// Prometheus text format 0.0.4, or OpenMetrics 1.0 with "# EOF".
 [[nodiscard]] std::string render_metrics(const MetricsInput& input, bool openmetrics);
 
-inline constexpr const char* prometheus_content_type = "text/plain; version=0.0.4; charset=utf-8";
-inline constexpr const char* openmetrics_content_type =
+inline constexpr std::string_view prometheus_content_type =
+    "text/plain; version=0.0.4; charset=utf-8";
+inline constexpr std::string_view openmetrics_content_type =
     "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 }  // namespace vitals

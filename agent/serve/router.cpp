@@ -103,6 +103,10 @@ void append_status_line(int status, std::string& out) {
   out.append(httplib::status_message(status)).append("\r\n");
 }
 
+void append_field(std::string_view name, std::string_view value, std::string& out) {
+  out.append(name).append(": ").append(value).append("\r\n");
+}
+
 HttpReply call(const Handler& handler, const HttpRequest& request) {
   try {
     return handler(request);
@@ -151,9 +155,8 @@ class Router::Server final : public httplib::Server {
   Answered repeat(const KnownRequest& known, bool keep_alive, std::string& out) {
     const HttpReply reply = call(handler_, known.request);
     if (reply.defer) return {reply.status, reply.endpoint, true};
-    write_fields(known.head, keep_alive, reply);
     append_status_line(reply.status, out);
-    out += fields_;
+    append_fields(known.head, keep_alive, reply, out);
     if (known.head.method != "HEAD") out += body_of(reply);
     return {reply.status, reply.endpoint};
   }
@@ -184,32 +187,31 @@ class Router::Server final : public httplib::Server {
   // What httplib would say of the connection is wrong here (it closes after each 4xx and 5xx, and
   // promises a keep-alive of its own), and it does not see the body: all fields are ours.
   ssize_t write_headers(httplib::Stream& stream) {
-    write_fields(exchange_->head, exchange_->keep_alive, reply_);
+    fields_.clear();
+    append_fields(exchange_->head, exchange_->keep_alive, reply_, fields_);
     return stream.write(fields_.data(), fields_.size());
   }
 
-  void write_fields(const RequestHead& head, bool keep_alive, const HttpReply& reply) {
-    fields_.clear();
+  void append_fields(const RequestHead& head, bool keep_alive, const HttpReply& reply,
+                     std::string& out) {
     bool has_retry = false;
-    if (!reply.content_type.empty()) write_field("Content-Type", reply.content_type);
-    if (reply.status != 204) write_field("Content-Length", std::to_string(body_of(reply).size()));
+    if (!reply.content_type.empty()) append_field("Content-Type", reply.content_type, out);
+    if (reply.status != 204) {
+      append_field("Content-Length", std::to_string(body_of(reply).size()), out);
+    }
     for (const auto& [name, value] : reply.headers) {
-      write_field(name, value);
+      append_field(name, value, out);
       has_retry |= name == "Retry-After";
     }
-    fields_ += date_.now();
-    fields_ += "Cache-Control: no-store\r\nVary: Accept\r\n";
-    if (reply.status == 503 && !has_retry) write_field("Retry-After", retry_after);
+    out += date_.now();
+    out += "Cache-Control: no-store\r\nVary: Accept\r\n";
+    if (reply.status == 503 && !has_retry) append_field("Retry-After", retry_after, out);
     if (!keep_alive) {
-      fields_ += "Connection: close\r\n";
+      out += "Connection: close\r\n";
     } else if (head.http_1_0) {
-      fields_ += "Connection: keep-alive\r\n";
+      out += "Connection: keep-alive\r\n";
     }
-    fields_ += "\r\n";
-  }
-
-  void write_field(std::string_view name, std::string_view value) {
-    fields_.append(name).append(": ").append(value).append("\r\n");
+    out += "\r\n";
   }
 
   const vitals::Handler& handler_;      // httplib has a Handler of its own
