@@ -428,14 +428,16 @@ Result<Connection, Problem> Connection::open(const Target& target, const Deadlin
   return *worst;
 }
 
-Answer Connection::ask(const std::string& sql, const Deadline& deadline) {
+Answer Connection::ask(const std::string& sql, const Deadline& deadline, Overdue overdue) {
   const auto reserve = std::min<Elapsed>(cancel_reserve, deadline.remaining() / 10);
   auto answer =
       talk(sql, Deadline(deadline.end() - std::chrono::duration_cast<Clock::duration>(reserve),
                          deadline.interrupt_fd()));
   if (!answer.problem || answer.problem->interrupted) return answer;
   if (answer.problem->failure.reason == Reason::timeout && answer.problem->broken) {
-    cancel(Deadline(deadline.end() + cancel_overtime, deadline.interrupt_fd()));
+    if (overdue == Overdue::cancel) {
+      cancel(Deadline(deadline.end() + cancel_overtime, deadline.interrupt_fd()));
+    }
     return answer;
   }
   const auto state = PQtransactionStatus(handle_.get());

@@ -63,6 +63,20 @@ struct Answer {
   std::optional<Problem> problem;
 };
 
+/// What is done about a question that has no answer shortly before its deadline.
+enum class Overdue {
+  cancel,  // a cancel request goes to the server
+  leave,   // nothing: the caller closes the connection
+};
+
+/// True of a process id that no server process has, so that a pooler must have made it up:
+/// PgBouncer's are 32 random bits, of which one in a thousand passes for real. Linux counts up to
+/// 2^22 (proc_sys_kernel(5), pid_max), the BSDs up to 99999.
+[[nodiscard]] constexpr bool is_made_up(int announced_pid) {
+  constexpr int pid_max = 1 << 22;
+  return announced_pid <= 0 || announced_pid > pid_max;
+}
+
 /// A login that succeeded. Not thread-safe. Closing never blocks.
 class Connection {
  public:
@@ -75,10 +89,10 @@ class Connection {
                                                         PhaseTimes& phases);
 
   /// Simple query protocol; `sql` may hold several statements. When no answer came shortly before
-  /// the deadline: a cancel request to the server, and a problem with reason timeout; free again at
-  /// most `cancel_overtime` after the deadline. A transaction that an error left open is rolled
-  /// back, or the connection is broken.
-  [[nodiscard]] Answer ask(const std::string& sql, const Deadline& deadline);
+  /// the deadline: what `overdue` says, and a problem with reason timeout; free again at most
+  /// `cancel_overtime` after the deadline. A transaction that an error left open is rolled back, or
+  /// the connection is broken.
+  [[nodiscard]] Answer ask(const std::string& sql, const Deadline& deadline, Overdue overdue);
 
   /// As the server told at login: "15.6 (Debian …)"; may be empty.
   [[nodiscard]] std::string_view server_version() const;

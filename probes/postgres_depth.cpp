@@ -130,7 +130,7 @@ void read_depth(std::span<const Reply> replies, const Connection& connection, Fa
   facts.oldest_transaction_seconds.reset();
   if (!replies.empty()) {
     if (const auto pid = replies[0].number(0, 0)) {
-      facts.pooler = *pid == connection.announced_pid() ? "none" : "pgbouncer";
+      facts.pooler = *pid == connection.announced_pid() ? "none" : pooled_by_pgbouncer;
     }
   }
   if (replies.size() > 1) read_limits(replies[1], facts);

@@ -32,6 +32,9 @@ struct Sessions {
   [[nodiscard]] double total() const;
 };
 
+/// What Facts::pooler is then.
+inline constexpr std::string_view pooled_by_pgbouncer = "pgbouncer";
+
 /// Everything known; what could not be learned is absent.
 struct Facts {
   std::string version;  // "15.18"; empty: unknown

@@ -211,6 +211,16 @@ class PostgresProbe final : public Probe {
            std::to_string(std::max<Duration::rep>(1, limit.count())) + ";";
   }
 
+  /// Through a pooler no question is cancelled. PgBouncer 1.18 (Debian 12) ends, with everybody's
+  /// connections, when who sent a cancel request leaves before it is passed on (its issue 801), and
+  /// older ones may cancel somebody else's query (717). Nor would it help: a server that lives ends
+  /// the question by the limit we set, and for who waits for a free server PgBouncer does nothing.
+  [[nodiscard]] Overdue overdue(const Connection& connection) const {
+    const bool pooled =
+        facts_.pooler == pooled_by_pgbouncer || is_made_up(connection.announced_pid());
+    return pooled ? Overdue::leave : Overdue::cancel;
+  }
+
   Failed ask(Connection& connection) {
     const auto start = Clock::now();
     auto failed = ask_once(connection);
@@ -224,7 +234,7 @@ class PostgresProbe final : public Probe {
   Failed ask_once(Connection& connection) {
     const auto start = Clock::now();
     const auto limit = left(deadline_) - std::min(server_reserve, left(deadline_) / 5);
-    const auto answer = connection.ask(question(limit), deadline_);
+    const auto answer = connection.ask(question(limit), deadline_, overdue(connection));
     if (answer.problem) {
       auto failed = *answer.problem;
       // Ours when it came with the limit we set; else somebody else cancelled the query.
@@ -274,7 +284,7 @@ class PostgresProbe final : public Probe {
 
   Failed create_and_ask(Connection& connection, const Problem& missing) {
     const auto sql = begin(left(deadline_)) + options_.create + "COMMIT";
-    auto created = connection.ask(sql, deadline_).problem;
+    auto created = connection.ask(sql, deadline_, overdue(connection)).problem;
     // Another Machine may have made it in this moment.
     const bool there = created && (created->sqlstate == "42P07" || created->sqlstate == "23505");
     if (created && !there) return created;
@@ -294,7 +304,7 @@ class PostgresProbe final : public Probe {
     const auto limit = left(share) - std::min(server_reserve, left(share) / 5);
     const auto sql =
         begin(limit) + std::string(role_statement) + std::string(depth_statements) + "COMMIT";
-    const auto answer = connection.ask(sql, share);
+    const auto answer = connection.ask(sql, share, overdue(connection));
     looked_ = Clock::now();
     depth_due_ = false;
     const std::span<const Reply> replies(answer.replies);
@@ -320,7 +330,7 @@ class PostgresProbe final : public Probe {
     if (facts_.version.empty()) text.pop_back();
     if (facts_.in_recovery) text += *facts_.in_recovery ? " replica" : " primary";
     if (facts_.lag_seconds) text += ", lag " + in_seconds(*facts_.lag_seconds);
-    if (facts_.pooler == "pgbouncer") text += ", pooled";
+    if (facts_.pooler == pooled_by_pgbouncer) text += ", pooled";
     return text;
   }
 

@@ -1,7 +1,11 @@
 // The kind postgres through a real PgBouncer in transaction mode: the pooler rows of its table.
 #include <doctest/doctest.h>
 
+#include <cstddef>
 #include <list>
+#include <set>
+#include <sstream>
+#include <string>
 
 #include "tests/support/pgbouncer_server.hpp"
 #include "tests/support/postgres_fixture.hpp"
@@ -21,6 +25,20 @@ std::string url_of(const PgBouncerServer& pooler, const std::string& user,
                    const std::string& password, const std::string& name) {
   return "postgres://" + user + ":" + password + "@127.0.0.1:" + std::to_string(pooler.port()) +
          "/" + name;
+}
+
+/// Of those that logged in, how many it has not seen leave.
+std::size_t clients_of(const PgBouncerServer& pooler) {
+  std::istringstream lines(pooler.log());
+  std::set<std::string> clients;
+  for (std::string line; std::getline(lines, line);) {
+    const auto begin = line.find(" C-");
+    if (begin == std::string::npos) continue;
+    const std::string client = line.substr(begin, line.find(':', begin) - begin);
+    if (line.find("login attempt", begin) != std::string::npos) clients.insert(client);
+    if (line.find("closing because", begin) != std::string::npos) clients.erase(client);
+  }
+  return clients.size();
 }
 
 /// Both servers of the pool are inside `query` of somebody else.
@@ -106,13 +124,45 @@ TEST_SUITE("postgres") {
     PgBouncerServer pooler(database());
     const auto check = postgres_check(pooler.url());
     expect_pass(ask(check));
-    const auto sessions = fill_pool(pooler, "SELECT pg_sleep(62)");
+    auto sessions = fill_pool(pooler, "SELECT pg_sleep(62)");
+    CHECK(clients_of(pooler) == 3);
     expect_fail(ask_until_deadline(check, Duration(500)), Reason::timeout);
-    const bool left = eventually([&] {
-      return pooler.log().find("cancel") != std::string::npos ||
-             pooler.log().find("closing because") != std::string::npos;
-    });
+    // PgBouncer reads nothing of who waits: with a free server it learns that this one has gone.
+    sessions.clear();
+    const bool left = eventually([&] { return clients_of(pooler) == 0; });
     CHECK_MESSAGE(left, pooler.log());
+    CHECK(pooler.log().find("cancel") == std::string::npos);
+    expect_pass(ask(check));
+  }
+
+  TEST_CASE("postgres: a pooler whose Postgres stands still at the deadline outlives the check") {
+    PostgresServer server;
+    PgBouncerServer pooler(server);
+    const auto kept = postgres_check(pooler.url());
+    expect_pass(ask(kept));
+    server.freeze();
+    expect_fail(ask_until_deadline(kept, Duration(500)), Reason::timeout);
+    server.thaw();
+    // A cancel request that nobody waited for would be passed on now, and PgBouncer 1.18 ends of
+    // it.
+    const bool passes = eventually([&] { return ask(kept).outcome == Outcome::pass; });
+    CHECK_MESSAGE(passes, pooler.log());
+    CHECK_MESSAGE(pooler.running(), pooler.log());
+  }
+
+  TEST_CASE("postgres: nor does a pooler end of a check that has never passed") {
+    PostgresServer server;
+    const auto outlives = [&] {
+      PgBouncerServer pooler(server);
+      REQUIRE(pooler.sql("SELECT 1").code == 0);  // a server waits in the pool
+      server.freeze();
+      expect_fail(ask_until_deadline(postgres_check(pooler.url()), Duration(500)), Reason::timeout);
+      server.thaw();
+      eventually([&] { return pooler.sql("SELECT 1").code == 0 || !pooler.running(); });
+      return pooler.running();
+    };
+    // Of the process ids that PgBouncer makes up, one in a thousand could be a server's own.
+    CHECK((outlives() || outlives()));
   }
 
   TEST_CASE("postgres: 08P01 server login has been failing is fail(pooler)") {

@@ -33,6 +33,7 @@ class PgBouncerServer {
   void freeze();
   void thaw();
 
+  [[nodiscard]] bool running() const { return process_ && process_->running(); }
   [[nodiscard]] std::uint16_t port() const { return port_; }
   [[nodiscard]] std::string url(const std::string& parameters = {}) const;
   [[nodiscard]] std::string log() const { return process_ ? process_->output() : std::string(); }

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 using namespace vitals;
 using namespace vitals::postgres;
 
@@ -13,6 +15,14 @@ TEST_SUITE("postgres") {
     CHECK(short_version("1.18.0/bouncer") == "1.18.0");
     CHECK(short_version("\"\n15") == "");
     CHECK(short_version(std::string(100, '1')).size() == 32);
+  }
+
+  TEST_CASE("postgres: a process id that no server has was made up by a pooler") {
+    for (const int real : {1, 2, 1234, 32'768, 4'194'304}) CHECK_FALSE(is_made_up(real));
+    for (const int invented : {0, -1, std::numeric_limits<int>::min(), 4'194'305, 0x12345678,
+                               std::numeric_limits<int>::max()}) {
+      CHECK(is_made_up(invented));
+    }
   }
 
   TEST_CASE("postgres depth: what is not known is not measured") {
