@@ -25,32 +25,38 @@ constexpr std::chrono::milliseconds slack{20};
 
 std::int64_t nanoseconds(Time::duration time) { return std::chrono::nanoseconds(time).count(); }
 
-/// What one thread has noted; both numbers are of the same moment while `version` is even.
-struct Note {
-  std::atomic<std::uint32_t> version{0};
-  std::atomic<std::int64_t> late{0};
-  std::atomic<std::int64_t> due{0};  // 0: it has not begun
-
-  void write(Time::duration all, Time::time_point next) {
-    ++version;
-    late = nanoseconds(all);
-    due = nanoseconds(next.time_since_epoch());
-    ++version;
+/// What one thread has noted. The next moment is written beside the one that counts, so that a
+/// reader never waits for a writer that was stopped half-way.
+class Note {
+ public:
+  void write(Time::duration late, Time::time_point due) {
+    const std::uint32_t next = version_ + 1;
+    Moment& moment = moments_.at(next % moments_.size());
+    moment.late = nanoseconds(late);
+    moment.due = nanoseconds(due.time_since_epoch());
+    version_ = next;
   }
   /// With what it will note when it wakes.
   [[nodiscard]] std::chrono::nanoseconds read() const {
     while (true) {
-      const std::uint32_t before = version;
-      const std::int64_t noted = late;
-      const std::int64_t next = due;
-      if (before % 2 == 0 && version == before) {
-        const auto overdue = nanoseconds(Time::now().time_since_epoch()) - next;
-        const bool counts = next != 0 && overdue > nanoseconds(slack);
-        return std::chrono::nanoseconds(noted + (counts ? overdue : 0));
-      }
-      std::this_thread::yield();
+      const std::uint32_t before = version_;
+      const Moment& moment = moments_.at(before % moments_.size());
+      const std::int64_t late = moment.late;
+      const std::int64_t due = moment.due;
+      if (version_ != before) continue;  // its place may have been written to again
+      const auto overdue = nanoseconds(Time::now().time_since_epoch()) - due;
+      const bool counts = due != 0 && overdue > nanoseconds(slack);
+      return std::chrono::nanoseconds(late + (counts ? overdue : 0));
     }
   }
+
+ private:
+  struct Moment {
+    std::atomic<std::int64_t> late{0};
+    std::atomic<std::int64_t> due{0};  // 0: it has not begun
+  };
+  std::atomic<std::uint32_t> version_{0};
+  std::array<Moment, 2> moments_;
 };
 
 std::vector<std::size_t> usable_processors() {
