@@ -24,7 +24,8 @@ constexpr std::array metrics{
                .exporter = Exporter::postgres_exporter},
     MetricSpec{.name = "postgres_replication_lag_seconds",
                .help = "0 on a primary, and when all that was received from a streaming one is "
-                       "replayed; else the age of the last replayed transaction.",
+                       "replayed; else the age of the last replayed transaction, and absent when a "
+                       "replica has replayed none since it was started.",
                .alias = "pg_replication_lag_seconds",
                .exporter = Exporter::postgres_exporter},
     MetricSpec{.name = "postgres_connections",
@@ -73,14 +74,15 @@ std::span<const MetricSpec> metric_specs() { return metrics; }
 
 // A standby that was started again asks for WAL from the beginning of a segment, so that "received"
 // is behind "replayed" until something new comes: all that there is has been replayed then, too.
-// The status of the receiver is hidden from unprivileged roles, its row is not.
+// The status of the receiver is hidden from unprivileged roles, its row is not. Who was started and
+// has replayed no transaction since has no age to tell: NULL, which greatest() would make a 0.
 const std::string_view role_statement =
     "SELECT pg_is_in_recovery(), CASE"
     " WHEN NOT pg_is_in_recovery() THEN NULL"
     " WHEN EXISTS (SELECT 1 FROM pg_stat_wal_receiver"
     " WHERE pid IS NOT NULL AND coalesce(status, 'streaming') = 'streaming')"
     " AND pg_last_wal_receive_lsn() <= pg_last_wal_replay_lsn() THEN 0"
-    " ELSE greatest(0, extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()))"
+    " ELSE extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())"
     " END;";
 
 // Backends of other roles show neither type nor state to an unprivileged one; those with a database
@@ -119,6 +121,8 @@ void read_role(const Reply& reply, Facts& facts) {
   facts.in_recovery.reset();
   if (recovering == "t" || recovering == "f") facts.in_recovery = recovering == "t";
   facts.lag_seconds = reply.number(0, 1);
+  // The primary's clock may be ahead of the replica's.
+  if (facts.lag_seconds) facts.lag_seconds = std::max(0.0, *facts.lag_seconds);
 }
 
 void read_depth(std::span<const Reply> replies, const Connection& connection, Facts& facts) {

@@ -346,7 +346,9 @@ class PostgresProbe final : public Probe {
     if (options_.max_lag && facts_.in_recovery.value_or(false)) {
       const auto limit = static_cast<double>(options_.max_lag->count()) / 1000;
       if (!facts_.lag_seconds) {
-        return warned(Reason::replication, "lag unknown: nothing streams and nothing was replayed");
+        return warned(Reason::replication,
+                      "lag unknown: not caught up with a stream, and no transaction was replayed"
+                      " since the start");
       }
       if (*facts_.lag_seconds > limit) {
         return warned(Reason::replication,

@@ -383,6 +383,32 @@ TEST_SUITE("postgres") {
     expect_warn(ask(check), Reason::replication, "lag ");
   }
 
+  TEST_CASE("postgres: a replica that was started without its primary has no known lag, not 0") {
+    PostgresServer primary;
+    const auto replica = PostgresServer::replica_of(primary);
+    primary.sql("CREATE TABLE t (i int)");
+    REQUIRE(eventually([&] { return replica->sql("SELECT to_regclass('t') IS NOT NULL") == "t"; }));
+    // The last word of an ordered end is a checkpoint: the replica begins behind every commit.
+    primary.stop("fast");
+    replica->stop("fast");
+    replica->start();
+    REQUIRE(replica->sql("SELECT pg_last_xact_replay_timestamp() IS NULL") == "t");
+
+    const auto check = postgres_check(replica->url(), "max_lag = \"1h\"");
+    const auto alone = ask(check);
+    expect_warn(alone, Reason::replication, "lag unknown");
+    CHECK(measured(alone, "postgres_in_recovery") == 1);
+    CHECK_FALSE(measured(alone, "postgres_replication_lag_seconds").has_value());
+    const auto unasked = ask(postgres_check(replica->url()));
+    expect_pass(unasked);
+    CHECK_FALSE(measured(unasked, "postgres_replication_lag_seconds").has_value());
+
+    primary.start();
+    REQUIRE(
+        eventually([&] { return ask(check).outcome == Outcome::pass; }, std::chrono::seconds(60)));
+    CHECK(measured(ask(check), "postgres_replication_lag_seconds") == 0);
+  }
+
   TEST_CASE(
       "postgres: used slots above connections_warn are warn(saturated), until they are free") {
     PostgresServer server({.settings = {{"max_connections", "8"}}});  // 5 for ordinary roles
