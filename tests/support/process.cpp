@@ -215,12 +215,11 @@ Process::Process(Process&& other) noexcept
 }
 
 Process::~Process() {
-  if (pid_ > 0 && !code_) {
-    ::kill(-pid_, SIGCONT);
+  if (pid_ > 0) {
+    if (!code_) ::kill(-pid_, SIGCONT);
     ::kill(-pid_, SIGKILL);
     wait(std::chrono::seconds(10));
-  } else if (pid_ > 0) {
-    ::kill(-pid_, SIGKILL);
+    waitpid(pid_, nullptr, WNOHANG);  // from here on somebody else may get its number
   }
   std::error_code ignored;
   if (!log_.empty()) fs::remove(log_, ignored);
@@ -242,9 +241,14 @@ std::optional<int> Process::wait(std::chrono::milliseconds limit) {
   if (code_) return code_;
   eventually(
       [&] {
-        int status = 0;
-        if (waitpid(pid_, &status, WNOHANG) != pid_) return false;
-        code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        // It stays a zombie: as long as we may send signals, its number and its group's are its
+        // own.
+        siginfo_t ended{};
+        if (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            ended.si_pid != pid_) {
+          return false;
+        }
+        code_ = ended.si_code == CLD_EXITED ? ended.si_status : 128 + ended.si_status;
         return true;
       },
       limit);
