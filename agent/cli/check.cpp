@@ -17,6 +17,8 @@
 namespace vitals::cli {
 namespace {
 
+using Groups = std::vector<std::shared_ptr<const CheckSpec>>;
+
 /// What is wrong with each name that is no check of this config.
 std::vector<std::string> unknown_names(const Config& config,
                                        const std::vector<std::string>& names) {
@@ -43,9 +45,8 @@ std::set<std::string> named_checks(const Config& config, const std::vector<std::
 }
 
 /// Groups can be judged only with all of their members.
-std::vector<std::shared_ptr<const CheckSpec>> groups_within(const Config& config,
-                                                            const std::vector<std::string>& names) {
-  std::vector<std::shared_ptr<const CheckSpec>> groups;
+Groups groups_within(const Config& config, const std::vector<std::string>& names) {
+  Groups groups;
   for (const auto& group : config.groups) {
     const bool wanted =
         names.empty() || std::find(names.begin(), names.end(), group->name) != names.end();
@@ -54,14 +55,31 @@ std::vector<std::shared_ptr<const CheckSpec>> groups_within(const Config& config
   return groups;
 }
 
+bool is_among(const Groups& groups, const std::string& member) {
+  return std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
+    return std::find(group->members.begin(), group->members.end(), member) != group->members.end();
+  });
+}
+
+/// A member counts through its group; asked for without it, it counts for what the group does.
+Impact impact_of(const CheckSpec& check, const Config& config, const Groups& judged) {
+  if (is_among(judged, check.name)) return check.impact;
+  Impact impact = check.impact;
+  for (const auto& group : config.groups) {
+    if (is_among({group}, check.name)) impact = std::min(impact, group->impact);
+  }
+  return impact;
+}
+
 /// Only the named ones (all when none is named), where one attempt is the whole truth: no streaks.
-std::vector<ConfiguredCheck> once(std::vector<ConfiguredCheck> checks,
+std::vector<ConfiguredCheck> once(Config& config, const Groups& groups,
                                   const std::set<std::string>& names, bool wait) {
   constexpr Duration ask_once = std::chrono::hours(24);
   std::vector<ConfiguredCheck> chosen;
-  for (ConfiguredCheck& check : checks) {
+  for (ConfiguredCheck& check : config.checks) {
     if (!names.empty() && !names.contains(check.spec->name)) continue;
     auto spec = std::make_shared<CheckSpec>(*check.spec);
+    spec->impact = impact_of(*spec, config, groups);
     spec->fall = 1;
     spec->rise = 1;
     // Without a wait nobody is asked twice, however long the slowest takes.
@@ -124,8 +142,8 @@ int check(const Arguments& arguments) {
 
   initialise_probe_libraries();
   const auto groups = groups_within(config, arguments.names);
-  auto checks = once(std::move(config.checks), named_checks(config, arguments.names),
-                     arguments.wait.has_value());
+  auto checks =
+      once(config, groups, named_checks(config, arguments.names), arguments.wait.has_value());
   std::vector<std::shared_ptr<const CheckSpec>> specs;
   for (const ConfiguredCheck& check : checks) specs.push_back(check.spec);
   specs.insert(specs.end(), groups.begin(), groups.end());

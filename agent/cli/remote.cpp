@@ -59,9 +59,10 @@ Result<RemoteAgent> find_agent(const Arguments& arguments, std::size_t url) {
   if (config) {
     agent.url = url_of(config.value().server);
     if (const auto token = config.value().server.token.read()) agent.token = token.value();
-  } else if (arguments.config && !has_url) {
-    return Error{config.error().lines.empty() ? "the config does not load"
-                                              : config.error().lines.front()};
+  } else if (find_config(source) && !has_url) {
+    return Error{config.error().lines.front() +
+                 "; so where the agent listens is not known: give its URL, http://127.0.0.1:9100 "
+                 "unless [server] listen says otherwise"};
   }
   const std::string configured = agent.url;
   if (has_url) agent.url = arguments.names[url];

@@ -126,6 +126,13 @@ Result<Listening> listen_for(const Config& config, Fd inherited) {
   return Listening{std::move(server).value(), std::move(address)};
 }
 
+/// A reload reads the file that was found before: one that is gone is a mistake, and no reason to
+/// go by another file, or by the environment, where there may be nothing to check.
+ConfigSource following_file(ConfigSource source, const Config& config) {
+  if (config.origin) source.file = config.origin->path;
+  return source;
+}
+
 /// Empty: no door runs.
 front::DoorAddresses addresses_of_door(const std::optional<Supervised>& supervised) {
   if (!supervised || !supervised->door) return {};
@@ -138,7 +145,7 @@ class Agent {
   /// Without `supervised` there is no supervisor.
   Agent(ConfigSource source, Config config, Listening listening, Instant started,
         std::optional<Supervised> supervised)
-      : source_(std::move(source)),
+      : source_(following_file(std::move(source), config)),
         config_(std::move(config)),
         running_listen_(std::move(listening.address)),
         running_door_(addresses_of_door(supervised)),
@@ -409,12 +416,7 @@ class Agent {
                {"port", std::to_string(server_->port())},
                {"config", config_.source},
                {"checks", std::to_string(config_.checks.size())}});
-    if (config_.checks.empty()) {
-      log_.line(LogLevel::warn, "nothing to check",
-                {{"detail",
-                  "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or "
-                  "REDIS_URL"}});
-    }
+    warn_of_nothing();
     if (!app_link_ && !config_.app.front.empty()) {
       log_.line(LogLevel::warn, "no front door",
                 {{"detail", "[app] front needs the parent of the app: vitals run -- CMD"}});
@@ -422,6 +424,14 @@ class Agent {
     // An agent that comes back may find what the one before it said as true as ever.
     warn_of_addresses();
     log_remarks();
+  }
+
+  /// Before the checks are handed on.
+  void warn_of_nothing() {
+    if (!config_.checks.empty()) return;
+    log_.line(LogLevel::warn, "nothing to check",
+              {{"detail",
+                "write [checks.NAME] into vitals.toml, or set PORT, DATABASE_URL or REDIS_URL"}});
   }
 
   void log_remarks() {
@@ -458,6 +468,8 @@ class Agent {
     }
     if (app_link_) keep_origin(app_link_->descriptor(), loaded.value());
     config_ = std::move(loaded).value();
+    source_ = following_file(std::move(source_), config_);
+    warn_of_nothing();
     warn_of_addresses();
     apply_settings();
     follow_app_metrics();
@@ -483,7 +495,7 @@ class Agent {
     std::vector<Measurement> measurements;
   };
 
-  const ConfigSource source_;
+  ConfigSource source_;
   Config config_;
   /// What is bound, as the configuration had it that it was bound for.
   const std::string running_listen_;
@@ -528,9 +540,11 @@ int serve(const Arguments& arguments) {
   if (link) prepare_beside_app();
 
   ConfigSource source = config_source(arguments);
+  auto origin = kept ? config::origin_from(*kept) : std::nullopt;
+  if (origin) source.file = origin->path;
   auto config = load_config(source);
   ConfigMistakes mistakes;
-  if (auto origin = config || !kept ? std::nullopt : config::origin_from(*kept)) {
+  if (!config && origin) {
     // The agent before us would have gone on: an edit must not end it only because it died since.
     mistakes = config.error();
     config = load_config(source, *std::move(origin));

@@ -189,20 +189,43 @@ std::string fingerprint_of(const CheckSpec& spec, const std::string& settings) {
   return out + "\n" + settings;
 }
 
-using Parents = std::map<std::string_view, std::string_view>;
+/// Whose status a name hangs on: a check's on its parent, a group's on its members.
+using Needed = std::map<std::string_view, std::vector<std::string_view>>;
 using Circle = std::vector<std::string_view>;
 
-/// The members of the circle that `start` is part of; empty when it is in none.
-Circle circle_from(const Parents& parents, std::string_view start) {
-  Circle members{start};
-  for (auto at = parents.find(parents.at(start)); at != parents.end();
-       at = parents.find(at->second)) {
-    if (at->first == start) return members;
-    // Longer than all checks: a circle further up, told at its own members.
-    if (members.size() > parents.size()) break;
-    members.push_back(at->first);
+/// The shortest way from `start` back to itself; empty when there is none.
+Circle circle_from(const Needed& needed, std::string_view start) {
+  std::map<std::string_view, std::string_view> reached_from;
+  Circle reached{start};  // in the order in which they are found
+  for (std::size_t i = 0; i < reached.size(); ++i) {
+    const auto found = needed.find(reached[i]);
+    if (found == needed.end()) continue;
+    for (const auto next : found->second) {
+      if (!reached_from.try_emplace(next, reached[i]).second) continue;
+      if (next != start) {
+        reached.push_back(next);
+        continue;
+      }
+      Circle circle;
+      for (auto at = reached[i]; at != start; at = reached_from.at(at)) circle.push_back(at);
+      circle.push_back(start);
+      std::reverse(circle.begin(), circle.end());
+      return circle;
+    }
   }
   return {};
+}
+
+/// Told where groups are read.
+bool is_member_below_group(const CheckSpec& check,
+                           const std::vector<std::shared_ptr<const CheckSpec>>& groups) {
+  const auto is_parent = [&](const auto& group) { return group->name == check.parent; };
+  const auto holds_it = [&](const auto& group) {
+    return std::find(group->members.begin(), group->members.end(), check.name) !=
+           group->members.end();
+  };
+  return std::any_of(groups.begin(), groups.end(), is_parent) &&
+         std::any_of(groups.begin(), groups.end(), holds_it);
 }
 
 }  // namespace
@@ -413,30 +436,31 @@ ReadCheck CheckReader::read(const Value& value) {
 void check_parents(const std::vector<ReadCheck>& checks,
                    const std::vector<std::shared_ptr<const CheckSpec>>& groups,
                    Mistakes& mistakes) {
-  Parents parents;
+  Needed needed;
   std::vector<std::string_view> names;
   for (const auto& read : checks) {
-    if (!is_check_name(read.check.spec->name)) continue;
-    parents[read.check.spec->name] = read.check.spec->parent;
-    names.push_back(read.check.spec->name);
+    const CheckSpec& spec = *read.check.spec;
+    if (!is_check_name(spec.name)) continue;
+    needed[spec.name] = {spec.parent};
+    names.push_back(spec.name);
   }
   for (const auto& group : groups) {
-    if (is_check_name(group->name) && parents.try_emplace(group->name).second) {
-      names.push_back(group->name);
-    }
+    if (!is_check_name(group->name) || needed.contains(group->name)) continue;
+    needed[group->name] = {group->members.begin(), group->members.end()};
+    names.push_back(group->name);
   }
   std::set<std::string_view> told;
   for (const auto& read : checks) {
     const CheckSpec& spec = *read.check.spec;
-    if (spec.parent.empty()) continue;
+    if (spec.parent.empty() || is_member_below_group(spec, groups)) continue;
     const Value& written = *read.table->find("parent");
     const auto complain = [&](const std::string& message) {
       mistakes.add(written.place, join_path("checks", spec.name), "'parent' " + message);
     };
-    const auto circle = parents.contains(spec.name) ? circle_from(parents, spec.name) : Circle{};
+    const auto circle = needed.contains(spec.name) ? circle_from(needed, spec.name) : Circle{};
     if (spec.parent == spec.name) {
       complain("is the check itself");
-    } else if (!parents.contains(spec.parent)) {
+    } else if (!needed.contains(spec.parent)) {
       complain("names no check: '" + quotable(written) + "'" + suggest(written.written, names));
     } else if (!circle.empty() && !told.contains(spec.name)) {
       told.insert(circle.begin(), circle.end());

@@ -59,7 +59,10 @@ Result<Config, ConfigMistakes> config_of(config::LoadInput input, Files kept) {
   memory->kept.clear();
   if (!loaded) return loaded.error();
   Config config = std::move(std::move(loaded).value().config);
-  if (input.text) config.origin = ConfigOrigin{*std::move(input.text), std::move(memory->read)};
+  if (input.text) {
+    config.origin =
+        ConfigOrigin{std::move(input.name), *std::move(input.text), std::move(memory->read)};
+  }
   return config;
 }
 
@@ -77,8 +80,9 @@ std::optional<fs::path> find_config(const ConfigSource& source) {
   if (named && !named->empty()) return fs::path(*named);
   for (const char* place : {"vitals.toml", "/etc/vitals.toml"}) {
     std::error_code error;
-    // Only what is not there is passed over: one that can't be read is worth an error.
-    if (fs::status(place, error).type() != fs::file_type::not_found) return fs::path(place);
+    // Only what is not there is passed over: one that can't be read, or a link to a file that is
+    // not mounted, is worth an error.
+    if (fs::symlink_status(place, error).type() != fs::file_type::not_found) return fs::path(place);
   }
   return std::nullopt;
 }
@@ -91,6 +95,7 @@ Result<Config, ConfigMistakes> load_config(const ConfigSource& source) {
 
 Result<Config, ConfigMistakes> load_config(const ConfigSource& source, ConfigOrigin origin) {
   auto input = empty_input(source);
+  input.name = std::move(origin.path);
   input.text = std::move(origin.text);
   return config_of(std::move(input), std::move(origin.files));
 }

@@ -59,6 +59,7 @@ struct ConfiguredCheck {
 
 /// What a configuration was read from, to make it again when that has gone bad. Holds secrets.
 struct ConfigOrigin {
+  std::string path;
   std::string text;
   /// Each `{ file = "/path" }` as it was when the configuration was loaded, by path.
   std::map<std::string, std::string> files;

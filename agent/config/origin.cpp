@@ -1,4 +1,5 @@
-// Strings one after another, each as "length:bytes": the text, then path and content of each file.
+// Strings one after another, each as "length:bytes": path and text, then path and content of each
+// secret.
 #include "agent/config/origin.hpp"
 
 #include <charconv>
@@ -28,6 +29,7 @@ std::optional<std::string> take(std::string_view& bytes) {
 
 std::string to_bytes(const ConfigOrigin& origin) {
   std::string bytes;
+  put(bytes, origin.path);
   put(bytes, origin.text);
   for (const auto& [path, content] : origin.files) {
     put(bytes, path);
@@ -37,14 +39,15 @@ std::string to_bytes(const ConfigOrigin& origin) {
 }
 
 std::optional<ConfigOrigin> origin_from(std::string_view bytes) {
-  auto text = take(bytes);
+  auto path = take(bytes);
+  auto text = path ? take(bytes) : std::nullopt;
   if (!text) return std::nullopt;
-  ConfigOrigin origin{*std::move(text), {}};
+  ConfigOrigin origin{*std::move(path), *std::move(text), {}};
   while (!bytes.empty()) {
-    auto path = take(bytes);
-    auto content = path ? take(bytes) : std::nullopt;
+    auto file = take(bytes);
+    auto content = file ? take(bytes) : std::nullopt;
     if (!content) return std::nullopt;
-    origin.files.emplace(*std::move(path), *std::move(content));
+    origin.files.emplace(*std::move(file), *std::move(content));
   }
   return origin;
 }

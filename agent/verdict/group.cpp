@@ -20,10 +20,19 @@ struct Count {
   [[nodiscard]] int all() const { return pass + warn + fail + unknown; }
 };
 
-Count count_of(std::span<const MemberView> members, bool with_those_out) {
+/// Whose word is taken.
+using Taken = bool (*)(const MemberView& member);
+
+bool remains(const MemberView& member) { return !member.is_out(); }
+bool remains_or_is_well(const MemberView& member) {
+  return !member.is_out() || is_well(member.status);
+}
+bool is_member(const MemberView&) { return true; }
+
+Count count_of(std::span<const MemberView> members, Taken taken) {
   Count count;
   for (const MemberView& member : members) {
-    if (member.is_out() && !with_those_out) continue;
+    if (!taken(member)) continue;
     switch (member.status) {
       case Status::unknown:
         ++count.unknown;
@@ -42,18 +51,18 @@ Count count_of(std::span<const MemberView> members, bool with_those_out) {
   return count;
 }
 
-Reason first_warning(std::span<const MemberView> members) {
-  const auto found = std::find_if(members.begin(), members.end(), [](const MemberView& member) {
-    return member.status == Status::warn && !member.is_out();
+Reason first_warning(std::span<const MemberView> members, Taken taken) {
+  const auto found = std::find_if(members.begin(), members.end(), [&](const MemberView& member) {
+    return member.status == Status::warn && taken(member);
   });
   return found == members.end() ? Reason::none : found->reason;
 }
 
-Reason most_common_failure(std::span<const MemberView> members, bool with_those_out) {
+Reason most_common_failure(std::span<const MemberView> members, Taken taken) {
   std::array<int, reason_count> votes{};
   Reason winner = Reason::none;
   for (const MemberView& member : members) {
-    if (member.status == Status::fail && (with_those_out || !member.is_out())) {
+    if (member.status == Status::fail && taken(member)) {
       ++votes[static_cast<std::size_t>(member.reason)];
     }
   }
@@ -62,6 +71,41 @@ Reason most_common_failure(std::span<const MemberView> members, bool with_those_
     if (mine > votes[static_cast<std::size_t>(winner)]) winner = member.reason;
   }
   return winner;
+}
+
+GroupStatus judge_among(std::span<const MemberView> members, int need, Taken taken) {
+  const Count count = count_of(members, taken);
+  need = std::min(need, count.all());
+  GroupStatus group;
+  group.well = static_cast<std::size_t>(count.pass + count.warn);
+  if (count.pass >= need) {
+    group.status = Status::pass;
+  } else if (count.pass + count.warn >= need) {
+    group.status = Status::warn;
+    group.reason = first_warning(members, taken);
+  } else if (count.all() - count.fail >= need) {
+    group.status = Status::unknown;
+  } else {
+    group.status = Status::fail;
+    group.reason = most_common_failure(members, taken);
+  }
+  return group;
+}
+
+/// The smaller, the better.
+int rank_of(Status status) {
+  switch (status) {
+    case Status::pass:
+      return 0;
+    case Status::warn:
+      return 1;
+    case Status::unknown:
+      return 2;
+    case Status::fail:
+      return 3;
+  }
+  VITALS_ASSERT(false);
+  return 3;
 }
 
 }  // namespace
@@ -77,24 +121,14 @@ const KindSpec& group_kind() {
 }
 
 GroupStatus judge_group(std::span<const MemberView> members, int need) {
-  GroupStatus group;
-  Count count = count_of(members, false);
-  group.all_out = count.all() == 0;
-  if (group.all_out) count = count_of(members, true);
-  need = std::min(need, count.all());
-  group.well = static_cast<std::size_t>(count.pass + count.warn);
-  if (count.pass >= need) {
-    group.status = Status::pass;
-  } else if (count.pass + count.warn >= need) {
-    group.status = Status::warn;
-    group.reason = first_warning(members);
-  } else if (count.all() - count.fail >= need) {
-    group.status = Status::unknown;
-  } else {
-    group.status = Status::fail;
-    group.reason = most_common_failure(members, group.all_out);
+  if (std::none_of(members.begin(), members.end(), remains)) {
+    GroupStatus group = judge_among(members, need, is_member);
+    group.all_out = true;
+    return group;
   }
-  return group;
+  const GroupStatus without = judge_among(members, need, remains);
+  const GroupStatus with = judge_among(members, need, remains_or_is_well);
+  return rank_of(with.status) < rank_of(without.status) ? with : without;
 }
 
 std::string group_detail(std::span<const MemberView> members) {

@@ -44,7 +44,8 @@ struct GroupStatus {
 
 /// pass: `need` members pass. warn: it takes warning ones to have as many. fail: not even those
 /// that are still unknown could make it so many; else unknown. Of members that are out none is
-/// asked for: `need` shrinks to what remains.
+/// asked for: `need` shrinks to what remains. But one of them that is well counts where that helps:
+/// who mutes a member that passes, or whose parent fails, takes nothing from the group.
 [[nodiscard]] GroupStatus judge_group(std::span<const MemberView> members, int need);
 
 /// What the group is from now on: one that had a status waits for a member that a reload changed,

@@ -195,6 +195,28 @@ TEST_CASE("check: names choose, an unknown name is exit 3") {
   CHECK(says(both_unknown, "no check 'bda' in " + both.string() + "; did you mean 'bad'?"));
 }
 
+TEST_CASE("check: a member asked for without its group counts for what the group does") {
+  ScriptedServer up(answering(http_answer("200 OK", "ok")));
+  const TempDir folder;
+  const auto config_with = [&](const std::string& impact) {
+    return folder
+        .write(impact + ".toml", tcp_check(up.port()) + "[checks.bad]\nkind = \"tcp\"\naddress = " +
+                                     "\"127.0.0.1:" + std::to_string(free_port()) +
+                                     "\"\n[groups.g]\nmembers = [\"app\", \"bad\"]\nneed = 1\n" +
+                                     "impact = \"" + impact + "\"\n")
+        .string();
+  };
+  const auto critical = config_with("critical");
+  CHECK(vitals({"check", "--config", critical}).code == 0);
+  CHECK(vitals({"check", "--config", critical, "g"}).code == 0);
+  CHECK(vitals({"check", "--config", critical, "g", "bad"}).code == 0);
+  CHECK(vitals({"check", "--config", critical, "app"}).code == 0);
+  CHECK(vitals({"check", "--config", critical, "bad"}).code == 2);
+  CHECK(vitals({"check", "--config", critical, "bad", "--wait", "1s"}).code == 2);
+  const auto degraded = config_with("degraded");
+  CHECK(vitals({"check", "--config", degraded, "bad", "--fail-on", "warn"}).code == 1);
+}
+
 TEST_CASE("check --wait: returns as soon as the verdict is good, and with 2 when the time is up") {
   const std::uint16_t port = free_port();
   const TempDir folder;
@@ -243,6 +265,25 @@ TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answer
   CHECK(nobody.code == 2);
   CHECK(says(nobody, "no agent answers"));
   CHECK_FALSE(says(nobody, "***"));
+}
+
+TEST_CASE("status, drain: a config that was found and is bad is exit 3, with a way out") {
+  const TempDir folder;
+  folder.write("vitals.toml", "[checks.app\n");
+  const Agent agent("");
+  const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
+  const auto inside = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), vitals_binary());
+    return run({.argv = std::move(words), .directory = folder.path()}, std::chrono::seconds(30));
+  };
+  for (const char* command : {"status", "drain", "undrain"}) {
+    CAPTURE(command);
+    const Finished refused = inside({command});
+    CHECK(refused.code == 3);
+    CHECK(says(refused, "vitals.toml:1:"));
+    CHECK(says(refused, "give its URL"));
+    CHECK(inside({command, url}).code == 0);
+  }
 }
 
 TEST_CASE("environment: PORT, DATABASE_URL and REDIS_URL make checks, the REST URL is refused") {

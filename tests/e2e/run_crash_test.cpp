@@ -112,6 +112,32 @@ TEST_CASE("run: an agent that dies after its file went bad comes back with what 
   }));
 }
 
+TEST_CASE("run: an agent that dies after its file is gone does not go by the environment") {
+  const TempDir folder;
+  const auto port = free_port();
+  const auto file =
+      folder.write("vitals.toml", "[server]\nlisten = \"127.0.0.1:" + std::to_string(port) +
+                                      "\"\n[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
+                                      std::to_string(free_port()) + "\"\n");
+  Process supervisor({.argv = {vitals_binary(), "run", "--", "sleep", "100000"},
+                      .environment = {{"VITALS_LISTEN", "127.0.0.1:" + std::to_string(port)}},
+                      .directory = folder.path()});
+  REQUIRE(eventually([&] { return http(port, "/health/check/app").status == 503; }));
+  std::filesystem::remove(file);
+  const int victim = agent_of(supervisor.pid());
+  REQUIRE(victim != 0);
+  kill(victim, SIGKILL);
+  REQUIRE(eventually([&] {
+    const int next = agent_of(supervisor.pid());
+    return next != 0 && next != victim && http(port, "/health/check/app").status == 503;
+  }));
+  const int second = agent_of(supervisor.pid());
+  kill(second, SIGHUP);
+  CHECK(eventually(
+      [&] { return occurrences(supervisor.output(), "config rejected, nothing changed") == 2; }));
+  CHECK(http(port, "/health/check/app").status == 503);
+}
+
 TEST_CASE("run: an agent that dies after a reload to an address it can't have stays where it was") {
   const DeafListener other;
   Agent agent("", {.command = web_app(free_port())});

@@ -74,6 +74,29 @@ TEST_CASE("reload: a bad file changes nothing and shows, a good one keeps what d
                      {{"check", "kept"}, {"from", "unknown"}, {"to", "pass"}}) == 1);
 }
 
+TEST_CASE("reload: a file that was found and is gone changes nothing, and shows") {
+  const TempDir folder;
+  const auto port = free_port();
+  const std::string server = "[server]\nlisten = \"127.0.0.1:" + std::to_string(port) + "\"\n";
+  const auto file =
+      folder.write("vitals.toml", server + "[checks.app]\nkind = \"tcp\"\naddress = \"127.0.0.1:" +
+                                      std::to_string(free_port()) + "\"\n");
+  Process agent({.argv = {vitals_binary(), "serve"}, .directory = folder.path()});
+  const auto says = [&](const char* text) {
+    return agent.output().find(text) != std::string::npos;
+  };
+  REQUIRE(eventually([&] { return http(port, "/health/check/app").status == 503; }));
+  std::filesystem::rename(file, folder.path() / "vitals.bak");
+  agent.signal(SIGHUP);
+  REQUIRE(eventually([&] { return says("config rejected, nothing changed"); }));
+  CHECK(says("vitals.toml: cannot read it"));
+  CHECK(http(port, "/health/check/app").status == 503);
+  folder.write("vitals.toml", server);
+  agent.signal(SIGHUP);
+  CHECK(eventually([&] { return http(port, "/health/check/app").status == 404; }));
+  CHECK(says("nothing to check"));
+}
+
 TEST_CASE("reload: a failing critical check that is edited stays 503 until it passed once") {
   const RefusingPort refusing;
   ScriptedServer app(answering(http_answer("200 OK", "ok")));

@@ -68,12 +68,23 @@ TEST_SUITE("group") {
     CHECK(status_of({left_out(refused), passing}, 2) == Status::pass);
     CHECK(status_of({left_out(refused), timed_out}, 1) == Status::fail);
     CHECK(reason_of({left_out(refused), timed_out}, 1) == Reason::timeout);
-    CHECK(status_of({left_out(passing), refused}, 1) == Status::fail);
     CHECK_FALSE(judge_group(std::vector{left_out(refused), passing}, 1).all_out);
     const std::vector all{left_out(refused), left_out(refused)};
     CHECK(judge_group(all, 1).all_out);
     CHECK(judge_group(all, 1).status == Status::fail);
     CHECK(judge_group(all, 1).reason == Reason::refused);
+  }
+
+  TEST_CASE("group: a member that is left out but well counts where that helps, and nowhere else") {
+    CHECK(status_of({left_out(passing), refused}, 1) == Status::pass);
+    CHECK(status_of({left_out(passing), refused}, 2) == Status::fail);
+    CHECK(status_of({left_out(warning), refused}, 1) == Status::warn);
+    CHECK(reason_of({left_out(warning), refused}, 1) == Reason::slow);
+    CHECK(status_of({left_out(warning), passing}, 2) == Status::pass);
+    CHECK(status_of({left_out(passing), unknown}, 1) == Status::pass);
+    CHECK(status_of({left_out(unknown), refused}, 1) == Status::fail);
+    CHECK(judge_group(std::vector{left_out(passing), refused}, 1).well == 1);
+    CHECK_FALSE(judge_group(std::vector{left_out(passing), refused}, 1).all_out);
   }
 
   TEST_CASE("group: heartbeats that nobody has posted yet are not asked for") {
@@ -222,6 +233,19 @@ TEST_SUITE("group on the board") {
     CHECK(it.board.mute("search", Duration(60'000), at(5)));
     CHECK(it.judged(5).verdict == Status::pass);
     CHECK(it.judged(5).checks[2].status == Status::fail);
+  }
+
+  TEST_CASE("group: to mute the member that passes is no failure of the group") {
+    Board it;
+    it.feed("a", failed(Reason::refused, "no"), 1);
+    it.feed("b", passed("200"), 1);
+    CHECK(it.judged(2).verdict == Status::pass);
+    CHECK(it.board.mute("b", Duration(60'000), at(2)));
+    CHECK(it.judged(3).verdict == Status::pass);
+    CHECK(it.judged(3).checks[2].counts);
+    it.feed("b", failed(Reason::timeout, "no"), 4);
+    CHECK(it.judged(4).verdict == Status::fail);
+    CHECK(it.state().reason == Reason::refused);
   }
 
   TEST_CASE("group: members suppressed by a parent leave the group, all of them silence it") {

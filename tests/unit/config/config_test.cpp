@@ -54,6 +54,16 @@ TEST_CASE("config: --config wins over VITALS_CONFIG, that over ./vitals.toml") {
   CHECK(find_config(source_with({{"VITALS_CONFIG", "b.toml"}})) == fs::path("b.toml"));
 }
 
+TEST_CASE("config: a link to a file that is not there is no missing file but a mistake") {
+  const test::TempDir dir;
+  const InFolder inside(dir.path());
+  fs::create_symlink("not-mounted.toml", "vitals.toml");
+  CHECK(find_config(source_with({})) == fs::path("vitals.toml"));
+  const auto refused = load_config(source_with({}));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().lines.front().find("vitals.toml: cannot read it") != std::string::npos);
+}
+
 TEST_CASE("config: mistakes name the file as it was given or found") {
   const test::TempDir dir;
   const InFolder inside(dir.path());
@@ -118,6 +128,7 @@ TEST_CASE("config: the text that was in force takes the place of a file that wen
   REQUIRE(before.ok());
   REQUIRE(before.value().origin);
   CHECK(before.value().origin->text == good);
+  CHECK(before.value().origin->path == file);
   dir.write("vitals.toml", "[checks.app\n");
   REQUIRE_FALSE(load_config(source_with({}, file)).ok());
   const auto after = load_config(source_with({}, file), *before.value().origin);

@@ -13,23 +13,25 @@ namespace {
 using config::origin_from;
 using config::to_bytes;
 
-TEST_CASE("origin: text and files come back as they were, whatever is in them") {
+TEST_CASE("origin: path, text and files come back as they were, whatever is in them") {
   const std::string odd("3:a\0\n:9", 7);
-  for (const ConfigOrigin& origin : {ConfigOrigin{}, ConfigOrigin{"[checks.a]\n", {}},
-                                     ConfigOrigin{odd, {{"/run/url", odd}, {"/run/empty", ""}}}}) {
+  for (const ConfigOrigin& origin :
+       {ConfigOrigin{}, ConfigOrigin{"vitals.toml", "[checks.a]\n", {}},
+        ConfigOrigin{odd, odd, {{"/run/url", odd}, {"/run/empty", ""}}}}) {
     const auto back = origin_from(to_bytes(origin));
     REQUIRE(back);
+    CHECK(back->path == origin.path);
     CHECK(back->text == origin.text);
     CHECK(back->files == origin.files);
   }
 }
 
 TEST_CASE("origin: bytes that are cut or something else are refused") {
-  const std::string whole = to_bytes({"text", {{"/path", "content"}}});
+  const std::string whole = to_bytes({"name", "text", {{"/path", "content"}}});
   for (std::size_t size = 0; size < whole.size(); ++size) {
     CAPTURE(size);
     // Cut behind the text it is a configuration without files.
-    CHECK(origin_from(whole.substr(0, size)).has_value() == (size == 6));
+    CHECK(origin_from(whole.substr(0, size)).has_value() == (size == 12));
   }
   for (const char* bytes : {"x", ":", "-1:", "5:abc", "99999999999999999999:a", "1"}) {
     CHECK_FALSE(origin_from(bytes));
