@@ -349,15 +349,21 @@ MadeProbe make(Settings& settings) {
   read.question.type = dns::type_of(settings.choice("type")).value();
   if (settings.has("server")) {
     auto server = parse_server(settings.text("server"));
-    if (server) read.server = std::move(server).value();
-    if (!server) settings.complain("server", "not a name server: " + server.error().message);
-    good = good && server.ok();
+    if (server) {
+      read.server = std::move(server).value();
+    } else {
+      settings.complain("server", "not a name server: " + server.error().message);
+      good = false;
+    }
   }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));
-    if (matcher) read.expect = std::move(matcher).value();
-    if (!matcher) settings.complain("expect", matcher.error().message);
-    good = good && matcher.ok();
+    if (matcher) {
+      read.expect = std::move(matcher).value();
+    } else {
+      settings.complain("expect", matcher.error().message);
+      good = false;
+    }
   }
   if (!good) return {};
   MadeProbe made;

@@ -140,7 +140,7 @@ struct HttpExchange::Impl {
   void prepare_headers();
 
   enum class End { done, timeout, interrupted };
-  [[nodiscard]] End drive(const Deadline& deadline, CURLcode& code);
+  [[nodiscard]] End drive(const Deadline& deadline, CURLcode& code) const;
   [[nodiscard]] CURLcode code_of_finished() const;
   void note_phases(TimePoint start) const;
   [[nodiscard]] curl_off_t time_of(CURLINFO info) const;
@@ -375,7 +375,7 @@ CURLcode HttpExchange::Impl::code_of_finished() const {
   return code;
 }
 
-HttpExchange::Impl::End HttpExchange::Impl::drive(const Deadline& deadline, CURLcode& code) {
+HttpExchange::Impl::End HttpExchange::Impl::drive(const Deadline& deadline, CURLcode& code) const {
   curl_waitfd interrupt{};
   interrupt.fd = deadline.interrupt_fd();
   interrupt.events = CURL_WAIT_POLLIN;

@@ -157,7 +157,7 @@ Result<std::string> to_choice(const Value& value, std::string_view choices) {
   const auto all = split_choices(choices);
   // ip = 4 means what it says; a fraction is no name of anything.
   const bool named = value.type == Type::text || value.type == Type::integer;
-  const auto text = named ? to_scalar_text(value) : Result<std::string>(Error{});
+  auto text = named ? to_scalar_text(value) : Result<std::string>(Error{});
   if (text && std::find(all.begin(), all.end(), text.value()) != all.end()) return text;
   std::string message = "must be ";
   for (std::size_t i = 0; i < all.size(); ++i) {

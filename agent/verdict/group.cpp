@@ -77,7 +77,7 @@ GroupStatus judge_among(std::span<const MemberView> members, int need, Taken tak
   const Count count = count_of(members, taken);
   need = std::min(need, count.all());
   GroupStatus group;
-  group.well = static_cast<std::size_t>(count.pass + count.warn);
+  group.well = static_cast<std::size_t>(count.pass) + static_cast<std::size_t>(count.warn);
   if (count.pass >= need) {
     group.status = Status::pass;
   } else if (count.pass + count.warn >= need) {
