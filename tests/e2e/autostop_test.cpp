@@ -6,6 +6,7 @@
 #include <csignal>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 
 #include "tests/support/agent.hpp"
 #include "tests/support/app.hpp"
@@ -156,19 +157,24 @@ TEST_SUITE("autostop") {
   }
 
   TEST_CASE("autostop: a WebSocket that says nothing keeps the Machine up until it ends") {
-    for (const bool with_door : {true, false}) {
-      CAPTURE(with_door);
-      Machine machine(with_door);
-      {
-        RawClient socket(machine.public_port);
-        socket.send(websocket_request("/ws"));
-        CHECK(has(socket.until("\r\n\r\n"), "101"));
-        machine.arm();
-        CHECK(machine.stays_up(3 * idle_after, [] {}));
-        CHECK(machine.idle()["output"] == "1 connection");
+    // Both side by side: the time that has to pass is the same.
+    Machine with_door(true);
+    Machine without(false);
+    {
+      RawClient socket(with_door.public_port);
+      RawClient other(without.public_port);
+      for (auto [machine, client] : {std::pair{&with_door, &socket}, std::pair{&without, &other}}) {
+        CAPTURE(machine->fronted);
+        client->send(websocket_request("/ws"));
+        CHECK(has(client->until("\r\n\r\n"), "101"));
+        machine->arm();
       }
-      CHECK(machine.agent.process().wait(60s) == 0);
+      CHECK(with_door.stays_up(3 * idle_after, [&] { CHECK(without.running()); }));
+      CHECK(with_door.idle()["output"] == "1 connection");
+      CHECK(without.idle()["output"] == "1 connection");
     }
+    CHECK(with_door.agent.process().wait(60s) == 0);
+    CHECK(without.agent.process().wait(60s) == 0);
   }
 
   TEST_CASE("autostop: exit is a drain and then 0, also for an app that has to be killed") {
@@ -277,14 +283,14 @@ TEST_SUITE("autostop") {
                       "port = 0\napi_socket = \"" + (folder.path() / name).string() + "\"\n");
     };
     Agent agent(with_socket("api"), {.environment = machine});
+    Agent alone(with_socket("nobody"), {.environment = machine});
+    Agent anywhere(with_socket("api"),
+                   {.environment = {{"FLY_APP_NAME", ""}, {"FLY_MACHINE_ID", ""}}});
     REQUIRE(eventually([&] { return api.requests().size() == 1; }, 60s));
     CHECK(api.requests()[0].starts_with("POST /v1/apps/my-app/machines/e784079b449483/stop "));
 
-    Agent alone(with_socket("nobody"), {.environment = machine});
     CHECK(eventually([&] { return has(alone.process().output(), "there is no socket"); }, 60s));
     CHECK(alone.process().running());
-    Agent anywhere(with_socket("api"),
-                   {.environment = {{"FLY_APP_NAME", ""}, {"FLY_MACHINE_ID", ""}}});
     CHECK(eventually(
         [&] { return has(anywhere.process().output(), "FLY_APP_NAME and FLY_MACHINE_ID"); }, 60s));
     CHECK(anywhere.process().running());
