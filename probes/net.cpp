@@ -18,8 +18,9 @@
 namespace vitals::net {
 namespace {
 
-/// RFC 8305 §8: a new address is tried this long after the one before.
-constexpr Duration connection_attempt_delay{250};
+/// RFC 8305 §8 and §5.
+constexpr Elapsed attempt_delay_max = Duration(250);
+constexpr Elapsed attempt_delay_min = Duration(10);
 /// A Unix socket with a full backlog gives no event to wait for.
 constexpr Duration unix_retry_delay{10};
 
@@ -100,7 +101,9 @@ bool connected_to_itself(int fd) {
 class Race {
  public:
   Race(std::span<const Address> addresses, const Deadline& deadline)
-      : addresses_(addresses), deadline_(deadline) {}
+      : addresses_(addresses),
+        deadline_(deadline),
+        delay_(connection_attempt_delay(addresses.size(), deadline.remaining())) {}
 
   NetResult<Connected> run() {
     while (true) {
@@ -125,7 +128,7 @@ class Race {
 
   void start() {
     const Address& address = addresses_[next_++];
-    next_start_ = Clock::now() + connection_attempt_delay;
+    next_start_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(delay_);
     Fd fd(socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd) return note(errno, address);
     const int on = 1;
@@ -195,6 +198,7 @@ class Race {
 
   std::span<const Address> addresses_;
   const Deadline& deadline_;
+  Elapsed delay_;
   std::size_t next_ = 0;
   TimePoint next_start_{};
   std::vector<Try> pending_;
@@ -340,6 +344,12 @@ Wait wait_for(int fd, short events, const Deadline& deadline) {
     if (polled[0].revents != 0) return Wait::ready;
     if (deadline.expired()) return Wait::timeout;
   }
+}
+
+Elapsed connection_attempt_delay(std::size_t addresses, Elapsed remaining) {
+  if (addresses < 2) return attempt_delay_max;
+  const auto apart = remaining / 2 / static_cast<Elapsed::rep>(addresses - 1);
+  return std::clamp(apart, attempt_delay_min, attempt_delay_max);
 }
 
 NetResult<Connected> connect_any(std::span<const Address> addresses, const Deadline& deadline) {

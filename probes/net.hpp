@@ -122,7 +122,12 @@ struct Connected {
   Fd fd;  // non-blocking, close-on-exec, TCP_NODELAY
   Address peer;
 };
-/// Happy eyeballs (RFC 8305): tries all addresses, a new one every 250 ms or on failure, first
+/// How long after one address the next one is tried: 250 ms (RFC 8305 §8), less where that would
+/// not begin with all of them in the first half of what is left of the deadline, 10 ms at least
+/// (§5).
+[[nodiscard]] Elapsed connection_attempt_delay(std::size_t addresses, Elapsed remaining);
+
+/// Happy eyeballs (RFC 8305): tries all addresses, a new one after that delay or on failure, first
 /// connected wins. Failure: the one that says most of refused, reset, unreachable (by a router),
 /// connect_timeout (silence), unreachable (no route from here); detail names the address.
 [[nodiscard]] NetResult<Connected> connect_any(std::span<const Address> addresses,

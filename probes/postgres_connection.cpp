@@ -22,8 +22,6 @@
 namespace vitals::postgres {
 namespace {
 
-/// RFC 8305: the next address gets its chance after this.
-constexpr Duration connection_attempt_delay{250};
 /// Everything a server may send before it is ready.
 constexpr std::size_t login_bytes_max = 1024 * 1024;
 
@@ -226,6 +224,7 @@ class Login {
 
   /// Only the connection that is through first goes on; the others never send a byte.
   Result<Handle, Problem> race() {
+    delay_ = net::connection_attempt_delay(addresses_.size(), deadline_.remaining());
     while (true) {
       if (const auto failed = start_due()) return *failed;
       if (winner_) return std::move(winner_);
@@ -239,7 +238,7 @@ class Login {
     while (!winner_ && next_ < addresses_.size() &&
            (runners_.empty() || Clock::now() >= next_start_)) {
       const auto& address = addresses_[next_++];
-      next_start_ = Clock::now() + connection_attempt_delay;
+      next_start_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(delay_);
       Keywords keywords;
       if (auto failed = add_keywords(keywords, address)) return failed;
       Runner runner{Handle(keywords.start()), PGRES_POLLING_WRITING,
@@ -353,6 +352,7 @@ class Login {
 
   std::vector<net::Address> addresses_;
   std::size_t next_ = 0;
+  Elapsed delay_{};
   TimePoint next_start_{};
   std::vector<Runner> runners_;
   std::optional<Problem> worst_;

@@ -116,6 +116,22 @@ TEST_SUITE("connect") {
     CHECK(outcome.took.own() < test::at_most(Duration(300)));
   }
 
+  TEST_CASE("connect: every address is tried inside the deadline, however many are silent") {
+    DeafListener silent;
+    silent.fill();
+    const DeafListener listener;
+    const auto reached = [&](std::size_t dead, Duration limit) {
+      std::vector<std::pair<std::string, std::uint16_t>> targets(dead,
+                                                                 {"127.0.0.1", silent.port()});
+      targets.emplace_back("127.0.0.1", listener.port());
+      return race(targets, limit).peer == "127.0.0.1:" + std::to_string(listener.port());
+    };
+    // Half of the time is for the last one; a Machine that stands still as long may try again.
+    CHECK(test::eventually([&] { return reached(4, Duration(1'000)); }));
+    CHECK(test::eventually([&] { return reached(20, Duration(4'000)); }, std::chrono::seconds(60)));
+    CHECK(test::eventually([&] { return reached(63, Duration(2'000)); }, std::chrono::seconds(60)));
+  }
+
   TEST_CASE("connect: a refused first address costs nothing") {
     const DeafListener listener;
     const RefusingPort refused;

@@ -15,13 +15,16 @@
 #include <vitals/fd.hpp>
 
 #include "tests/support/certificates.hpp"
+#include "tests/support/name_server.hpp"
 #include "tests/support/postgres_fixture.hpp"
 #include "tests/support/postgres_server.hpp"
+#include "tests/support/resolver_jail.hpp"
 #include "tests/support/scripted_server.hpp"
 #include "tests/support/sockets.hpp"
 
 using namespace vitals;
 using namespace vitals::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -400,6 +403,33 @@ TEST_SUITE("postgres") {
                     limit));
     // localhost is ::1 first, where nobody listens.
     expect_pass(ask(postgres_check(user + "localhost:" + port + rest)));
+  }
+
+  TEST_CASE("postgres: every address of a name is tried inside the deadline, the last one too") {
+    PostgresServer& server = secure();
+    DeafListener silent("127.0.0.2", server.port());
+    silent.fill();
+    const NameServer names([](const DnsQuestion& question) {
+      DnsReply reply;
+      if (question.v6) return reply;
+      reply.addresses.assign(question.name == "five.example" ? 4 : 20, "127.0.0.2");
+      reply.addresses.emplace_back("127.0.0.1");
+      return reply;
+    });
+    const auto check_of = [&](const std::string& name) {
+      return postgres_check("postgres://" + std::string(app_user) + ":" + app_password + "@" +
+                            name + ":" + std::to_string(server.port()) + "/app?sslmode=disable");
+    };
+    const auto five = check_of("five.example");
+    const auto many = check_of("many.example");
+    bool five_passed = false;
+    bool many_passed = false;
+    ResolverJail("nameserver " + names.address()).run([&] {
+      five_passed = eventually([&] { return ask(five, 1s).outcome == Outcome::pass; });
+      many_passed = eventually([&] { return ask(many, 4s).outcome == Outcome::pass; }, 60s);
+    });
+    CHECK(five_passed);
+    CHECK(many_passed);
   }
 
   TEST_CASE("postgres: target_session_attrs finds the right one of several hosts") {

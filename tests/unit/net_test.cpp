@@ -53,6 +53,21 @@ TEST_SUITE("net") {
     }
   }
 
+  TEST_CASE("net: addresses begin 250 ms apart, closer when the deadline's first half is short") {
+    const auto delay = [](std::size_t addresses, int remaining_ms) {
+      return connection_attempt_delay(addresses, Duration(remaining_ms));
+    };
+    CHECK(delay(1, 5'000) == Duration(250));
+    CHECK(delay(2, 5'000) == Duration(250));
+    CHECK(delay(2, 500) == Duration(250));
+    CHECK(delay(2, 300) == Duration(150));
+    CHECK(delay(5, 1'000) == Duration(125));
+    CHECK(delay(21, 4'000) == Duration(100));
+    CHECK(delay(64, 1'000) == Duration(10));
+    CHECK(delay(64, 0) == Duration(10));
+    CHECK(delay(0, 0) == Duration(250));
+  }
+
   TEST_CASE("net: families alternate, IPv6 first, the order inside each kept (RFC 8305)") {
     const std::array v6{at("fdaa::1"), at("fdaa::2"), at("fdaa::3")};
     const std::array v4{at("10.0.0.1")};
