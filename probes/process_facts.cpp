@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <ctime>
 #include <filesystem>
@@ -49,13 +50,14 @@ std::string first_word(const std::string& proc, pid_t pid) {
   return line ? line->substr(0, line->find('\0')) : "";
 }
 
-/// The file it runs, also when that was replaced by a deploy; empty when we may not know.
-std::string program_of(const std::string& proc, pid_t pid) {
+/// The file it runs, also when that was replaced by a deploy; nothing, and errno, when we may not
+/// know.
+std::optional<std::string> program_of(const std::string& proc, pid_t pid) {
   constexpr std::string_view replaced = " (deleted)";
   std::array<char, PATH_MAX> target{};
   const auto length =
       readlink((folder_of(proc, pid) + "/exe").c_str(), target.data(), target.size());
-  if (length <= 0) return {};
+  if (length < 0) return std::nullopt;
   std::string_view path(target.data(), static_cast<std::size_t>(length));
   if (path.ends_with(replaced)) path.remove_suffix(replaced.size());
   return std::string(path);
@@ -116,20 +118,27 @@ std::vector<pid_t> list_processes(const std::string& proc) {
   return pids;
 }
 
-bool runs_file(const std::string& proc, pid_t pid, const std::string& program) {
-  const std::string file = program_of(proc, pid);
-  if (file.empty()) return first_word(proc, pid) == program;
-  if (file == program) return true;
+Runs runs_file(const std::string& proc, pid_t pid, const std::string& program) {
+  const auto file = program_of(proc, pid);
+  if (!file) {
+    const bool forbidden = errno == EACCES || errno == EPERM;
+    const auto word = first_word(proc, pid);
+    if (word == program) return Runs::yes;
+    // Kernel threads, which run no file, have no words either.
+    return forbidden && !word.empty() ? Runs::hidden : Runs::no;
+  }
+  if (*file == program) return Runs::yes;
   // The kernel names the file at the end of all links: /bin is a link to /usr/bin nearly
   // everywhere.
   std::error_code error;
-  return std::filesystem::canonical(program, error) == file && !error;
+  return std::filesystem::canonical(program, error) == *file && !error ? Runs::yes : Runs::no;
 }
 
 bool has_name(const std::string& proc, const ProcessFacts& facts, std::string_view name) {
   if (facts.comm == name) return true;
   if (last_part(first_word(proc, facts.pid)) == name) return true;
-  return last_part(program_of(proc, facts.pid)) == name;
+  const auto file = program_of(proc, facts.pid);
+  return file && last_part(*file) == name;
 }
 
 std::optional<double> count_fds(const std::string& proc, pid_t pid) {

@@ -35,9 +35,11 @@ struct ProcessFacts {
 /// All pids that can be seen, in no order.
 [[nodiscard]] std::vector<pid_t> list_processes(const std::string& proc);
 
+enum class Runs { yes, no, hidden };
 /// Is `program` (a path, also through links) what the process runs? Where the link to its file
-/// can't be read, as for processes of another user, the first word of its command line decides.
-[[nodiscard]] bool runs_file(const std::string& proc, pid_t pid, const std::string& program);
+/// can't be read, as for processes of another user, the first word of its command line can say yes
+/// and not no (any process chooses its own): hidden then.
+[[nodiscard]] Runs runs_file(const std::string& proc, pid_t pid, const std::string& program);
 
 /// Is `name` its comm, or the last part of its first word or of its file?
 [[nodiscard]] bool has_name(const std::string& proc, const ProcessFacts& facts,

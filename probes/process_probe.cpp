@@ -134,9 +134,13 @@ class ProcessProbe : public Probe {
   std::optional<ProcessFacts> search(Missing& missing) const {
     std::optional<ProcessFacts> oldest;
     std::optional<pid_t> zombie;
+    std::size_t hidden = 0;
     for (const pid_t pid : list_processes(proc_)) {
       const auto facts = read_process(proc_, pid);
-      if (!facts || !fits(*facts)) continue;
+      if (!facts) continue;
+      const auto fits = fit(*facts);
+      if (fits == Runs::hidden) ++hidden;
+      if (fits != Runs::yes) continue;
       if (facts->is_zombie()) {
         zombie = pid;
       } else if (!oldest || facts->start_ticks < oldest->start_ticks) {
@@ -148,12 +152,20 @@ class ProcessProbe : public Probe {
                      : known_ ? "pid " + std::to_string(known_->pid) + " is gone"
                               : "no process " + (settings_.exe.empty() ? "named " + settings_.name
                                                                        : "runs " + settings_.exe);
+    missing.internal = !missing.decisive && hidden > 0;
+    if (missing.internal) missing.detail += out_of_sight(hidden);
     return oldest;
   }
 
-  [[nodiscard]] bool fits(const ProcessFacts& facts) const {
+  static std::string out_of_sight(std::size_t hidden) {
+    return " as far as the agent's user may see, and what " + std::to_string(hidden) +
+           " of other users run is hidden from it; run vitals as the user of that process or as "
+           "root, or find it by name or pid_file";
+  }
+
+  [[nodiscard]] Runs fit(const ProcessFacts& facts) const {
     if (!settings_.exe.empty()) return runs_file(proc_, facts.pid, settings_.exe);
-    return has_name(proc_, facts, settings_.name);
+    return has_name(proc_, facts, settings_.name) ? Runs::yes : Runs::no;
   }
 
   static void measure(ProbeResult& result, ProcessMetric metric, std::optional<double> value) {

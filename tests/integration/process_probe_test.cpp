@@ -3,10 +3,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
+
+#include <vitals/fd.hpp>
 
 #include "tests/support/check_fixture.hpp"
 #include "tests/support/process.hpp"
@@ -57,6 +61,29 @@ struct Sleeper {
   }
   [[nodiscard]] std::string pid() const { return std::to_string(running->pid()); }
 };
+
+/// "REASON DETAIL" of what an agent without rights is told.
+std::string as_nobody(const std::function<ProbeResult()>& question) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const Fd reader(ends[0]);
+  Fd writer(ends[1]);
+  const pid_t child = fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65'534;
+    const bool dropped = setgid(nobody) == 0 && setuid(nobody) == 0;
+    const auto result = question();
+    const auto answer = std::string(to_label(result.reason)) + " " + result.detail;
+    _exit(dropped && write(writer.get(), answer.data(), answer.size()) > 0 ? 0 : 1);
+  }
+  writer = Fd();
+  std::array<char, 4096> answer{};
+  const auto length = read(reader.get(), answer.data(), answer.size());
+  int status = -1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+  return {answer.data(), static_cast<std::size_t>(std::max<ssize_t>(0, length))};
+}
 
 TEST_SUITE("process probe") {
   TEST_CASE("process: a real one is found by name, exe and pid file, with what it uses") {
@@ -149,6 +176,29 @@ TEST_SUITE("process probe") {
     waitpid(child, nullptr, 0);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
+  }
+
+  TEST_CASE("process: what an unprivileged agent may not see is internal, not fail(exited)") {
+    if (geteuid() != 0) return;
+    Sleeper sleeper;
+    // Its first word is no path: only the link to its file, hidden from others, tells what it runs.
+    sleeper.running = std::make_unique<Process>(
+        test::Command{.argv = {"sh", "-c",
+                               "cd '" + sleeper.folder.path().string() + "' && exec ./" +
+                                   sleeper.name + " 600"}});
+    const auto check = process("exe = \"" + sleeper.program.string() + "\"");
+    REQUIRE(test::eventually(
+        [&] { return test::ask(check).detail.starts_with("pid " + sleeper.pid()); }));
+    const auto unseen =
+        as_nobody([&] { return test::ask(process("exe = \"" + sleeper.program.string() + "\"")); });
+    CHECK(unseen.find("internal no process runs " + sleeper.program.string() + " as far as") == 0);
+    CHECK(unseen.find("run vitals as the user of that process or as root, or find it by name or "
+                      "pid_file") != std::string::npos);
+    CHECK(as_nobody([&] {
+            return test::ask(process("name = \"" + sleeper.name + "\""));
+          }).find("none pid " + sleeper.pid()) == 0);
+    CHECK(as_nobody([&] { return test::ask(process("name = \"nobody-runs-this\"")); }) ==
+          "exited no process named nobody-runs-this");
   }
 
   TEST_CASE("process: bad settings are named, and the defaults are those of a local check") {
