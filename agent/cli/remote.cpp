@@ -29,6 +29,13 @@ std::string url_of(const ServerConfig& server) {
   return "http://" + host + server.listen.substr(colon);
 }
 
+bool is_http_url(std::string_view url) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (url.starts_with(scheme)) return url.find_first_not_of('/', scheme.size()) == scheme.size();
+  }
+  return false;
+}
+
 /// What the command asks of the agent, and how many names stand before the URL.
 struct ControlPath {
   const char* method = "POST";
@@ -67,6 +74,10 @@ Result<RemoteAgent> find_agent(const Arguments& arguments, std::size_t url) {
   const std::string configured = agent.url;
   if (has_url) agent.url = arguments.names[url];
   if (agent.url.find("://") == std::string::npos) agent.url = "http://" + agent.url;
+  if (!is_http_url(agent.url)) {
+    return Error{"the agent's URL must be http:// or https:// with a host, such as " +
+                 std::string(default_url)};
+  }
   while (agent.url.ends_with('/')) agent.url.pop_back();
   if (agent.url != configured && !leads_to_loopback(agent.url)) agent.token.clear();
   return agent;

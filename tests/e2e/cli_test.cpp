@@ -264,6 +264,12 @@ TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answer
   const Finished nobody = vitals({"status", "http://127.0.0.1:" + std::to_string(free_port())});
   CHECK(nobody.code == 2);
   CHECK(says(nobody, "no agent answers"));
+  for (const char* wrong : {"", "ftp://127.0.0.1", "http://", "https:///health"}) {
+    CAPTURE(wrong);
+    const Finished refused = vitals({"status", wrong});
+    CHECK(refused.code == 3);
+    CHECK(says(refused, "must be http:// or https://"));
+  }
   CHECK_FALSE(says(nobody, "***"));
 }
 

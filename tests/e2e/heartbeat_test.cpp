@@ -212,7 +212,9 @@ TEST_CASE("groups: one of two is enough, none of two is the group's failure; che
   const auto asked = vitals({"check", "search", "--config", config});
   CHECK(asked.code == 2);
   CHECK(asked.output.find("search: refused, 0 of 2: a refused, b refused") != std::string::npos);
-  CHECK(vitals({"check", "b", "--config", config}).code == 0);  // alone it does not count
+  // Asked for by name it counts for what the group does, as /health/check/b is 503.
+  CHECK(agent.get("/health/check/b").status == 503);
+  CHECK(vitals({"check", "b", "--config", config}).code == 2);
   CHECK(vitals({"validate", "--config", config})
             .output.find("search: group, critical, local, 1 of "
                          "a b") != std::string::npos);
