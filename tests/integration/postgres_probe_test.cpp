@@ -450,15 +450,23 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: a query that outlives the server's limit is cancelled at the deadline") {
     const auto check = postgres_check(
         shared().url(), "query = \"SET LOCAL statement_timeout = 0; SELECT pg_sleep(301)\"");
-    expect_fail(ask_until_deadline(check, time_to_log_in), Reason::timeout, "no answer");
-    CHECK(eventually(
-        [&] {
-          return shared().sql(
-                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
-                     " '%pg_sleep(301)%' AND pid <> pg_backend_pid()") == "0";
-        },
-        std::chrono::seconds(3)));
-    CHECK(shared().log().find("canceling statement due to user request") != std::string::npos);
+    const auto cancelled = [] {
+      return shared().log().find("canceling statement due to user request") != std::string::npos;
+    };
+    // A request that a busy machine keeps back for too long is given up; the server then finds out
+    // by itself that the client is gone.
+    constexpr int tries_max = 5;
+    for (int tries = 0; tries < tries_max && !cancelled(); ++tries) {
+      expect_fail(ask_until_deadline(check, time_to_log_in), Reason::timeout, "no answer");
+      CHECK(eventually(
+          [&] {
+            return shared().sql(
+                       "SELECT count(*) FROM pg_stat_activity WHERE query LIKE"
+                       " '%pg_sleep(301)%' AND pid <> pg_backend_pid()") == "0";
+          },
+          std::chrono::seconds(3)));
+    }
+    CHECK(cancelled());
   }
 
   TEST_CASE("postgres: a query that somebody else cancels is fail(assertion)") {

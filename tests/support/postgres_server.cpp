@@ -105,6 +105,8 @@ void PostgresServer::configure() const {
       {"unix_socket_directories", socket_folder()},
       {"fsync", "off"},
       {"shared_buffers", "16MB"},
+      // In its folder, which goes with it also when it is killed.
+      {"dynamic_shared_memory_type", "mmap"},
       {"max_connections", "20"},
       {"max_wal_senders", "4"},
       {"autovacuum", "off"},
