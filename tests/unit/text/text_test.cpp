@@ -25,6 +25,28 @@ TEST_CASE("text: what a terminal, a browser or a log would act on is gone") {
   CHECK(clean_text("tag\xf3\xa0\x81\x81.") == "tag.");
 }
 
+TEST_CASE("text: no control character and no override of direction is left, whichever it is") {
+  for (std::uint32_t code = 0x7F; code <= 0x9F; ++code) {
+    CAPTURE(code);
+    const std::string c = code == 0x7F ? "\x7F" : "\xC2" + std::string(1, static_cast<char>(code));
+    // U+0085 ends a line, so it is a blank.
+    CHECK(clean_text("a" + c + "b") == (code == 0x85 ? "a b" : "ab"));
+  }
+  for (unsigned last = 0x80; last <= 0xAE; ++last) {
+    const bool mark = last >= 0x8B && last <= 0x8F;
+    const bool line_end = last == 0xA8 || last == 0xA9;
+    const bool direction = last >= 0xAA;
+    if (!mark && !line_end && !direction) continue;
+    CAPTURE(last);
+    const std::string c = "\xE2\x80" + std::string(1, static_cast<char>(last));
+    CHECK(clean_text("a" + c + "b") == (line_end ? "a b" : "ab"));
+  }
+  for (unsigned last = 0xA0; last <= 0xAF; ++last) {
+    CAPTURE(last);
+    CHECK(clean_text("a\xE2\x81" + std::string(1, static_cast<char>(last)) + "b") == "ab");
+  }
+}
+
 TEST_CASE("text: lower case is a matter of ASCII letters alone") {
   CHECK(to_lower("Content-TYPE [@`{ 09 Z\xc3\x84") == "content-type [@`{ 09 z\xc3\x84");
   CHECK(same_ignoring_case("X-Forwarded-For", "x-forwarded-FOR"));
