@@ -160,9 +160,10 @@ std::size_t match_end(std::string_view text, std::size_t begin, std::string_view
   std::size_t at = begin;
   std::size_t end = none;
   while (true) {
-    if (read == value.size()) {
+    if (read == value.size() || read >= rules.prefix_min) {
       end = end == none ? at : std::max(end, at);
-    } else if (at < text.size()) {
+    }
+    if (read < value.size() && at < text.size()) {
       for (const Reading& reading : readings_at(text, at)) {
         const bool fits = value.substr(read).starts_with(reading.view());
         if (fits && (reading.size > 0 || read > 0)) {

@@ -33,10 +33,11 @@ struct Readings {
 
 /// Where the longest stretch at text[begin] ends that stands for `value` in some reading; npos when
 /// there is none. With `may_be_cut` a beginning of `value` (at least `cut_min` bytes) that reaches
-/// the end of the text counts, too.
+/// the end of the text counts, too; and one of `prefix_min` bytes or more wherever it ends.
 struct MatchRules {
   bool may_be_cut = false;
   std::size_t cut_min = 4;
+  std::size_t prefix_min = std::string_view::npos;
 };
 [[nodiscard]] std::size_t match_end(std::string_view text, std::size_t begin,
                                     std::string_view value, MatchRules rules);

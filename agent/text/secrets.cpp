@@ -118,18 +118,34 @@ bool is_own_word(std::string_view text) {
 struct SecretSet::Form {
   std::string text;
   bool base64 = false;  // digits on either side may hold bits of the secret, too
+  std::size_t prefix_min = std::string_view::npos;  // so much of it alone gives it away
 };
 
 namespace {
+
+/// A server that quotes a token often shortens it: "sk_live_51H2x…". Only what looks like a token
+/// is known by its beginning; a sentence or a message begins as many others do.
+std::size_t prefix_min_of(std::string_view value) {
+  constexpr std::size_t token_min = 16;
+  constexpr std::size_t telling_min = 12;
+  const bool digits = value.find_first_of("0123456789") != std::string_view::npos;
+  const bool token = std::all_of(value.begin(), value.end(), [](char c) {
+    return is_alnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos;
+  });
+  return value.size() >= token_min && digits && token ? telling_min : std::string_view::npos;
+}
 
 /// Everything else that encoders make of a value is read back where it is looked for.
 template <typename Form>
 void add_forms(std::string_view value, std::vector<Form>& forms) {
   if (value.size() < anywhere_min) return;
-  forms.push_back({std::string(value), false});
+  const std::size_t prefix_min = prefix_min_of(value);
+  forms.push_back({std::string(value), false, prefix_min});
   for (const auto alphabet : {base64_standard, base64_url}) {
     for (std::size_t offset = 0; offset < 3; ++offset) {
-      forms.push_back({base64_core(value, offset, alphabet), true});
+      const bool token = prefix_min != std::string_view::npos;
+      forms.push_back({base64_core(value, offset, alphabet), true,
+                       token ? prefix_min * 8 / 6 : std::string_view::npos});
     }
   }
 }
@@ -237,12 +253,13 @@ void SecretSet::loaded() {
 
 void SecretSet::mark_locked(std::string_view text, std::size_t begin, const Manner& manner,
                             std::string& covered) const {
-  const MatchRules rules{.may_be_cut = manner.ending == Ending::cut, .cut_min = anywhere_min};
+  MatchRules rules{.may_be_cut = manner.ending == Ending::cut, .cut_min = anywhere_min};
   for (const auto& secret : secrets_) {
     if (manner.shared_alone && !secret.shared) continue;
     if (!secret.first_bytes.test(static_cast<unsigned char>(text[begin]))) continue;
     for (const auto& form : secret.forms) {
       if (text[begin] != form.text.front() && !is_escape(text[begin])) continue;
+      rules.prefix_min = form.prefix_min;
       std::size_t from = begin;
       std::size_t end = match_end(text, begin, form.text, rules);
       if (end == std::string_view::npos) continue;

@@ -55,7 +55,9 @@ class SecretSet {
   /// (whatever characters the encoder spares, also twice), JSON- or backslash-escaped, as HTML,
   /// mixtures of these, with control characters in it, and in base64 (standard and URL alphabet,
   /// with and without padding, at each of the three alignments inside a longer base64 text, itself
-  /// encoded again or not). With Ending::cut also a beginning of four bytes or more at the end.
+  /// encoded again or not). With Ending::cut also a beginning of four bytes or more at the end. Of
+  /// what looks like a token (16 bytes or more without blanks, a digit among them) a beginning of
+  /// twelve bytes or more wherever it stands.
   /// Meant for prose: structure (targets, enumerated labels) holds no secret and is not given here.
   [[nodiscard]] std::string scrub(std::string_view text, Ending ending = Ending::whole) const;
 

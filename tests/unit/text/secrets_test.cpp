@@ -117,6 +117,26 @@ TEST_CASE("secrets: a piece at the end of a text that was cut is masked") {
   CHECK(scrubbed("hunter@22", "is hunt") == "is hunt");
 }
 
+TEST_CASE("secrets: the first twelve bytes and more of a token are masked wherever they stand") {
+  const std::string token = "TOKENcanary0123456789abcdef";
+  CHECK(scrubbed(token, "key TOKENcanary01234567... is bad") == "key ***... is bad");
+  CHECK(scrubbed(token, "key TOKENcanary0 is bad") == "key *** is bad");
+  CHECK(scrubbed(token, "key TOKENcanary is bad") == "key TOKENcanary is bad");
+  CHECK(scrubbed(token, "x" + token + "y") == "x***y");
+  CHECK(scrubbed(token, "TOKENcanary%301234567\xE2\x80\xA6") == "***\xE2\x80\xA6");
+  const std::string encoded = base64("user:" + token, false);
+  CHECK(scrubbed(token, encoded.substr(0, 27) + "...").find(encoded.substr(8, 12)) ==
+        std::string::npos);
+  // What is no token begins like other texts do.
+  for (const char* prose :
+       {"application/xhtml+xml; charset=utf-8", "a rather long sentence with 1 digit",
+        "{\"jsonrpc\":\"2.0\",\"id\":71}", "without-any-digit-in-it", "short1234567890"}) {
+    CAPTURE(prose);
+    const std::string begin = std::string(prose).substr(0, 14) + "!";
+    CHECK(scrubbed(prose, begin) == begin);
+  }
+}
+
 TEST_CASE("secrets: an unlucky one costs no more than its length") {
   const std::string slashes(64, '\\');
   const std::string text(1'024, '\\');
