@@ -10,8 +10,11 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <vitals/text.hpp>
+
+#include "probes/headers.hpp"
 
 namespace vitals::postgres {
 namespace {
@@ -375,6 +378,33 @@ Result<Target> to_target(Parameters parameters, std::string (*default_user)()) {
   return target;
 }
 
+/// What "-c name=value" and "--name=value" of `options` set for an app (its names have a dot, those
+/// of Postgres have none) and that may be a secret. Blanks in a value are escaped with a backslash.
+void add_option_values(std::string_view options, std::vector<std::string>& secrets) {
+  constexpr std::size_t secret_min = 8;
+  std::string word;
+  const auto take = [&] {
+    const std::string setting = std::exchange(word, {});
+    const auto equals = setting.find('=');
+    if (equals == std::string::npos) return;
+    const auto name = std::string_view(setting).substr(0, equals);
+    const auto value = setting.substr(equals + 1);
+    const bool of_app = name.find('.') != std::string_view::npos;
+    if (of_app && (value.size() >= secret_min || http::names_a_secret(name))) {
+      secrets.push_back(value);
+    }
+  };
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (std::string_view(" \t\r\n").find(options[i]) != std::string_view::npos) {
+      take();
+      continue;
+    }
+    if (options[i] == '\\' && i + 1 < options.size()) ++i;
+    word += options[i];
+  }
+  take();
+}
+
 }  // namespace
 
 std::string_view to_keyword(SessionAttrs attrs) {
@@ -440,6 +470,7 @@ std::vector<std::string> secrets_of(const Target& target) {
   if (!target.password.empty()) secrets.push_back(target.password);
   for (const auto& [key, value] : target.keywords) {
     if (key == "sslpassword") secrets.push_back(value);
+    if (key == "options") add_option_values(value, secrets);
   }
   return secrets;
 }

@@ -62,7 +62,7 @@ struct Target {
 [[nodiscard]] Result<Target> parse_url(std::string_view text,
                                        std::string (*default_user)() = system_user);
 
-/// What must never be shown of it: passwords, as written in the URL.
+/// What must never be shown of it: passwords, and what `options` sets for an app.
 [[nodiscard]] std::vector<std::string> secrets_of(const Target& target);
 
 }  // namespace vitals::postgres

@@ -56,7 +56,10 @@ void add_parts(const Value& value, bool secret, SecretSet& hushed) {
   if (!secret) return;
   hushed.add(value.text);
   const auto colon = value.text.find(':');
-  if (colon != std::string::npos) hushed.add(value.text.substr(colon + 1));
+  if (colon == std::string::npos) return;
+  hushed.add(value.text.substr(colon + 1));
+  // "sk_live_…:": a user without a password is one.
+  if (colon + 1 == value.text.size()) hushed.add(value.text.substr(0, colon));
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 #include "agent/config/redact.hpp"
 
 #include <algorithm>
-#include <cctype>
+#include <array>
+
+#include <vitals/text.hpp>
 
 namespace vitals::config {
 namespace {
@@ -19,15 +21,27 @@ constexpr std::string_view blanks = " \t\r\n";
 /// that it refuses, somebody may have forgotten to encode the password, and it is a secret still.
 enum class Reach { authority, anywhere };
 
+/// Where a user alone is sent as Basic authentication: a token (GitHub, Sentry, Stripe). The user
+/// of a database without a password is one that needs none.
+bool is_web(std::string_view url) {
+  const std::string scheme = to_lower(url.substr(0, url.find("://")));
+  constexpr std::array<std::string_view, 6> schemes{"http", "https",     "ws",
+                                                    "wss",  "http+unix", "ws+unix"};
+  return std::find(schemes.begin(), schemes.end(), scheme) != schemes.end();
+}
+
 void find_password(std::string_view url, std::size_t start, Reach reach,
                    std::vector<Stretch>& found) {
   const auto slash = url.find('/', start);
   const auto authority = url.substr(0, slash);
   const auto at = (reach == Reach::authority ? authority : url).rfind('@');
   if (at == std::string_view::npos || at < start) return;
-  const auto colon = url.find(':', start);
-  if (colon == std::string_view::npos || colon > at) return;
-  found.push_back({colon + 1, at, true});
+  const auto colon = std::min(url.find(':', start), at);
+  if (colon + 1 < at) {
+    found.push_back({colon + 1, at, true});
+  } else if (reach == Reach::authority && is_web(url)) {
+    found.push_back({start, colon, true});
+  }
 }
 
 /// A '?' or '#' in front of an '@', and no '/' before either: a query without a path
@@ -54,28 +68,132 @@ void find_query_values(std::string_view url, std::size_t start, std::vector<Stre
   if (fragment + 1 < url.size()) found.push_back({fragment + 1, url.size(), false});
 }
 
-/// libpq's key=value form: password = 'it''s \'secret\''. Empty for what is no such string.
-std::vector<Stretch> keyword_passwords(std::string_view text) {
-  std::vector<Stretch> found;
-  if (text.find("://") != std::string_view::npos) return found;
-  constexpr std::string_view keyword = "password";
-  for (auto at = text.find(keyword); at != std::string_view::npos;
-       at = text.find(keyword, at + keyword.size())) {
-    auto value = text.find_first_not_of(blanks, at + keyword.size());
-    if (value == std::string_view::npos || text[value] != '=') continue;
-    value = text.find_first_not_of(blanks, value + 1);
-    if (value == std::string_view::npos) break;
-    const bool quoted = text[value] == '\'';
-    auto end = quoted ? value + 1 : value;
-    while (end < text.size()) {
-      if (text[end] == '\\')
-        ++end;
-      else if (quoted ? text[end] == '\'' : blanks.find(text[end]) != std::string_view::npos)
-        break;
+/// What of libpq's key=value form may be shown. A closed list: drivers have spellings of their own
+/// for a password, and options set what an app likes to.
+constexpr std::array<std::string_view, 37> harmless_keys{"host",
+                                                         "hostaddr",
+                                                         "port",
+                                                         "dbname",
+                                                         "database",
+                                                         "user",
+                                                         "username",
+                                                         "sslmode",
+                                                         "ssl",
+                                                         "sslnegotiation",
+                                                         "sslcompression",
+                                                         "sslrootcert",
+                                                         "sslcert",
+                                                         "sslkey",
+                                                         "sslcertmode",
+                                                         "sslcrl",
+                                                         "sslcrldir",
+                                                         "sslsni",
+                                                         "ssl_min_protocol_version",
+                                                         "ssl_max_protocol_version",
+                                                         "channel_binding",
+                                                         "require_auth",
+                                                         "requirepeer",
+                                                         "target_session_attrs",
+                                                         "load_balance_hosts",
+                                                         "connect_timeout",
+                                                         "tcp_user_timeout",
+                                                         "keepalives",
+                                                         "keepalives_idle",
+                                                         "keepalives_interval",
+                                                         "keepalives_count",
+                                                         "application_name",
+                                                         "fallback_application_name",
+                                                         "client_encoding",
+                                                         "gssencmode",
+                                                         "replication",
+                                                         "passfile"};
+
+bool is_harmless_key(std::string_view key) {
+  return std::any_of(harmless_keys.begin(), harmless_keys.end(),
+                     [&](std::string_view each) { return same_ignoring_case(each, key); });
+}
+
+bool names_a_password(std::string_view key) {
+  const std::string lower = to_lower(key);
+  return lower.find("pass") != std::string::npos || lower.find("pwd") != std::string::npos;
+}
+
+/// Whether a value is what it should be: not a whole URL, not pairs of another driver's form.
+bool is_plain(std::string_view value) {
+  constexpr std::string_view address = "0123456789abcdefABCDEF:.,[]";
+  if (value.find_first_not_of(address) == std::string_view::npos) return true;
+  return std::all_of(value.begin(), value.end(), [](char c) {
+    const char lower = to_lower(c);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view(" ._-,/+~*").find(c) != std::string_view::npos;
+  });
+}
+
+/// `key = 'quoted \' value'`; a word alone has no key.
+struct Pair {
+  std::string_view key;
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+Pair value_at(std::string_view text, std::string_view key, std::size_t begin) {
+  const bool quoted = begin < text.size() && text[begin] == '\'';
+  if (quoted) ++begin;
+  auto end = begin;
+  while (end < text.size()) {
+    if (text[end] == '\\')
       ++end;
-    }
-    found.push_back({quoted ? value + 1 : value, std::min(end, text.size()), true});
+    else if (quoted ? text[end] == '\'' : blanks.find(text[end]) != std::string_view::npos)
+      break;
+    ++end;
   }
+  return {key, begin, std::min(end, text.size())};
+}
+
+std::vector<Pair> pairs_of(std::string_view text) {
+  std::vector<Pair> pairs;
+  for (auto at = text.find_first_not_of(blanks); at < text.size();
+       at = text.find_first_not_of(blanks, at)) {
+    const auto key_end = std::min(text.find_first_of("= \t\r\n", at), text.size());
+    const auto equals = text.find_first_not_of(blanks, key_end);
+    if (equals == std::string_view::npos || text[equals] != '=') {
+      pairs.push_back({{}, at, key_end});
+      at = key_end;
+      continue;
+    }
+    const auto begin = std::min(text.find_first_not_of(blanks, equals + 1), text.size());
+    pairs.push_back(value_at(text, text.substr(at, key_end - at), begin));
+    const auto end = pairs.back().end;
+    at = end < text.size() && text[end] == '\'' ? end + 1 : end;
+  }
+  return pairs;
+}
+
+/// Whether it is a connection string, and not some text with a '=' in it: it begins with a pair and
+/// has a key that such strings have.
+bool is_connection_string(const std::vector<Pair>& pairs) {
+  return !pairs.empty() && !pairs.front().key.empty() &&
+         std::any_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
+           return is_harmless_key(pair.key) || names_a_password(pair.key) || pair.key == "options";
+         });
+}
+
+/// What is secret in libpq's key=value form. Empty for what is a URL, or has nothing to hide.
+std::vector<Stretch> keyword_secrets(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return {};
+  if (text.substr(0, equals).find("://") != std::string_view::npos) return {};
+  const auto pairs = pairs_of(text);
+  const bool whole = is_connection_string(pairs);
+  std::vector<Stretch> found;
+  for (const auto& [key, begin, end] : pairs) {
+    const auto value = text.substr(begin, end - begin);
+    const bool harmless = is_harmless_key(key) && is_plain(value);
+    // "a=1&password=x": pairs inside of a value.
+    const bool nested = value.find('=') != std::string_view::npos && names_a_password(value);
+    if (whole ? !harmless : names_a_password(key) || nested) found.push_back({begin, end, true});
+  }
+  std::erase_if(found, [](const Stretch& stretch) { return stretch.begin >= stretch.end; });
   return found;
 }
 
@@ -86,7 +204,7 @@ std::size_t authority_of(std::string_view url) {
 }
 
 std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
-  auto found = keyword_passwords(url);
+  auto found = keyword_secrets(url);
   if (!found.empty()) return found;
   const auto start = authority_of(url);
   find_password(url, start, reach, found);
@@ -99,7 +217,7 @@ std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
 /// What is not shown: as find_secrets(), and all that may be a secret in either reading.
 std::vector<Stretch> find_hidden(std::string_view url) {
   const auto start = authority_of(url);
-  if (!is_ambiguous(url, start) || !keyword_passwords(url).empty()) {
+  if (!is_ambiguous(url, start) || !keyword_secrets(url).empty()) {
     return find_secrets(url, Reach::authority);
   }
   return {{url.find_first_of(":?#", start) + 1, url.size(), true}};

@@ -7,11 +7,12 @@
 
 namespace vitals::config {
 
-/// Passwords (of URLs and of key=value connection strings) and query values inside of `url`, as
-/// written. For a malformed URL rather too much than too little.
+/// Passwords (of URLs and of key=value connection strings; of a web URL without one the user) and
+/// query values inside of `url`, as written. For a malformed URL rather too much than too little.
+/// Of a key=value string everything but the plain values of harmless keys ("host").
 [[nodiscard]] std::vector<std::string> url_secrets(std::string_view url);
 
-/// The passwords of a well-formed one.
+/// The passwords, and what stands for one, of a well-formed one.
 [[nodiscard]] std::vector<std::string> url_passwords(std::string_view url);
 
 /// A well-formed URL with `***` for passwords, query values and the fragment.

@@ -210,7 +210,9 @@ Result<std::string> to_scalar_text(const Value& value) {
 std::string quotable(const Value& value) {
   const std::string& text = value.written;
   const auto holds = [&](std::string_view part) { return text.find(part) != std::string::npos; };
-  if (!holds("@") && !holds("://") && !holds("password")) return clean_text(text, shown_max);
+  if (!holds("@") && !holds("://") && url_passwords(text).empty()) {
+    return clean_text(text, shown_max);
+  }
   SecretSet hushed;
   for (const auto& secret : url_secrets(text)) hushed.add(secret);
   return clean_text(hushed.scrub(redact_url(text)), shown_max);

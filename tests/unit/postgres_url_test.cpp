@@ -183,6 +183,26 @@ TEST_SUITE("postgres") {
     CHECK(user_in("", 0).empty());
   }
 
+  TEST_CASE("postgres url: what an app's own parameter is set to may be a key, and is a secret") {
+    const auto hidden = [](std::string_view text) {
+      const auto target = parse_url(text);
+      REQUIRE(target.ok());
+      return secrets_of(target.value());
+    };
+    using Strings = std::vector<std::string>;
+    for (const char* text :
+         {"host=h user=u options=-capp.k=Canary77", "host=h user=u options='-c app.k=Canary77'",
+          "host=h user=u options='-c search_path=somewhere --app.k=Canary77 '",
+          "postgres://u@h/d?options=-c%20app.k%3DCanary77"}) {
+      CAPTURE(text);
+      CHECK(hidden(text) == Strings{"Canary77"});
+    }
+    CHECK(hidden("host=h user=u options='-c app.k=a\\\\ Canary'") == Strings{"a Canary"});
+    CHECK(hidden("host=h user=u options='-c app.key=k3y5 -c app.x=on -c app.y'") ==
+          Strings{"k3y5"});
+    CHECK(hidden("host=h user=u options='-c statement_timeout=31536000 -c'").empty());
+  }
+
   TEST_CASE("postgres url: an unreadable parameter name is not shown") {
     const auto target = parse_url("postgres://u:p@h/d?pa%20ss%27=1");
     REQUIRE(target.ok());

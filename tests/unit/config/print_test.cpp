@@ -85,6 +85,31 @@ TEST_CASE("print: no secret of any place is in it") {
   CHECK(text.find("token = \"***\"") != std::string::npos);
 }
 
+TEST_CASE(
+    "print: connection strings and users that are tokens show no secret, wherever they come from") {
+  for (const char* url :
+       {"host=h password=canary", "host=h PASSWORD=canary", "host=h pwd=canary",
+        "host=h options=-capp.k=canary", "host=h password='it\\'s canary'",
+        "host=h options='-c app.k=canary' user=u", "host=h password=a://canary@b"}) {
+    CAPTURE(url);
+    std::string written;
+    for (const char* c = url; *c != '\0'; ++c) written += *c == '\\' ? "\\\\" : std::string(1, *c);
+    for (const std::string& text :
+         {printed("[checks.a]\nkind = \"postgres\"\nurl = \"" + written + "\"\n"),
+          config::print(load_text(std::nullopt, {{"DATABASE_URL", url}}).value())}) {
+      CHECK(text.find("canary") == std::string::npos);
+      CHECK(text.find("url = \"host=h ") != std::string::npos);
+    }
+  }
+  const auto text = printed(
+      "[checks.a]\nkind = \"http\"\nurl = \"http://canary@h/\"\n"
+      "[checks.b]\nkind = \"http\"\nurl = \"https://canary:@h/\"\n"
+      "[app]\nmetrics = \"http://canary@h/\"\n");
+  CHECK(text.find("canary") == std::string::npos);
+  CHECK(text.find("url = \"http://***@h/\"") != std::string::npos);
+  CHECK(text.find("url = \"https://***:@h/\"") != std::string::npos);
+}
+
 TEST_CASE("print: what is printed loads again, and prints the same") {
   const auto once = printed(everything, everything_set);
   CHECK(test::mistakes_of(once) == "");
@@ -129,6 +154,10 @@ TEST_CASE("mistakes: no secret of a broken config is in them") {
                "[checks.a]\nkind = \"http\"\nurl = \"h\"\nheaders = { A = [\"canary\"] }\n"),
            std::string("[checks.a]\nkind = \"http\"\nurl = \"h\"\nbearer = \"${U\"\n"),
            std::string("[checks.a]\nkind = \"redis\"\nurl = \"https://u:canary@h\"\n"),
+           std::string("[checks.a]\nkind = \"http\"\nurl = [\"http://canary@h/\"]\n"),
+           std::string("[checks.a]\nkind = \"host=h pwd=canary\"\n"),
+           std::string("[checks.a]\nkind = \"tcp\"\naddress = \"h:1\"\ninterval = \"host=h "
+                       "pwd=canary\"\n"),
            std::string("[checks.a]\nkind = \"http\"\ninterval = \"${U}\"\nimpact = \"${U}\"\nurl = "
                        "\"x://h\"\n"),
            std::string("[checks.a]\nkind = \"http\"\nurl = \"x://h\"\nparent = \"${U}\"\n"),

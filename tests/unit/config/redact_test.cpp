@@ -79,6 +79,62 @@ TEST_CASE("redaction: a URL without secrets is unchanged") {
   }
 }
 
+TEST_CASE("redaction: the user of a web URL is its secret when there is no password") {
+  for (const std::string scheme : {"http", "https", "ws", "wss", "http+unix", "HTTPS"}) {
+    CAPTURE(scheme);
+    CHECK(redact_url(scheme + "://TOKEN@h/p") == scheme + "://***@h/p");
+    CHECK(redact_url(scheme + "://TOKEN@h:81/p?a=b") == scheme + "://***@h:81/p?a=***");
+    CHECK(redact_url(scheme + "://TOKEN:@h/") == scheme + "://***:@h/");
+    CHECK(redact_url(scheme + "://user:pw@h/") == scheme + "://user:***@h/");
+    CHECK(redact_url(scheme + "://h/users/@me") == scheme + "://h/users/@me");
+    CHECK(url_passwords(scheme + "://TOKEN@h:81/p") == std::vector<std::string>{"TOKEN"});
+    CHECK(finds(scheme + "://TOKEN:@h/", "TOKEN"));
+  }
+  for (const char* url : {"postgres://postgres@h/d", "postgresql://app:@h", "redis://user@h"}) {
+    CAPTURE(url);
+    CHECK(redact_url(url) == url);
+    CHECK(url_passwords(url).empty());
+  }
+  CHECK(redact_url("redis://:pw@h") == "redis://:***@h");
+}
+
+TEST_CASE("redaction: of a key=value connection string only harmless keys show their values") {
+  const std::vector<std::pair<std::string, std::string>> rows{
+      {"host=h pwd=X", "host=h pwd=***"},
+      {"host=h PASSWORD=X", "host=h PASSWORD=***"},
+      {"host=h options=-capp.k=X", "host=h options=***"},
+      {"options='-c app.k=X -c b.c=Y' host=h", "options='***' host=h"},
+      {"host = h\tpassword\t=\tX", "host = h\tpassword\t=\t***"},
+      {"host=h password='it\\'s X' user=u", "host=h password='***' user=u"},
+      {"host=h password=a://X@b port=1", "host=h password=*** port=1"},
+      {"host=h password=a X", "host=h password=*** ***"},
+      {"host=h strange=X", "host=h strange=***"},
+      {"Host=h;Username=u;Password=X;Database=d", "Host=***"},
+      {"dbname=postgres://u:X@h/d", "dbname=***"},
+      {"host=u:X@h", "host=***"},
+      {"user=u:X host=h", "user=*** host=h"},
+  };
+  for (const auto& [text, shown] : rows) {
+    CAPTURE(text);
+    CHECK(redact_url(text) == shown);
+    CHECK_FALSE(url_passwords(text).empty());
+  }
+  const std::string harmless =
+      "host=a,::1 hostaddr=10.0.0.1,::1 port=5432 dbname=app_1 user=me sslmode=require "
+      "connect_timeout=5 application_name='my app' target_session_attrs=any sslrootcert=/ca.pem";
+  CHECK(redact_url(harmless) == harmless);
+  CHECK(url_passwords(harmless).empty());
+  CHECK(url_secrets(harmless).empty());
+  CHECK(redact_url("a=1&password=X") == "a=***");
+  CHECK(redact_url("SELECT 1 WHERE password = 'X'") == "SELECT 1 WHERE password = '***'");
+  // No connection strings: what holds a '=' is no secret for that.
+  for (const char* text : {"state=running", "x = 10s", "SELECT 1 FROM t WHERE user = 'bob'"}) {
+    CAPTURE(text);
+    CHECK(redact_url(text) == text);
+    CHECK(url_secrets(text).empty());
+  }
+}
+
 TEST_CASE("redaction: key=value connection strings lose their passwords, quoted or not") {
   CHECK(redact_url("host=db password=pw user=a") == "host=db password=*** user=a");
   CHECK(redact_url("password = 'a b\\' c' host=db") == "password = '***' host=db");
