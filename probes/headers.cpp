@@ -5,7 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
+#include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
 
 #include "vitals_build_info.hpp"
@@ -18,6 +20,101 @@ namespace {
 /// Query values shorter than this are words such as "full" or "1", not keys; scrubbing them would
 /// eat every mention of them. Unless the parameter's name says otherwise.
 constexpr std::size_t query_secret_min = 8;
+
+/// A shorter part of a header value is a word, unless its name says otherwise.
+constexpr std::size_t part_secret_min = 8;
+
+/// Whole values of any header may begin with one of these; what follows is the secret.
+constexpr std::array<std::string_view, 8> schemes{"bearer", "basic",   "token",     "key",
+                                                  "apikey", "api-key", "negotiate", "ssws"};
+
+/// Of these headers only what has a telling name ("; token=x") is hidden as a part: they say what
+/// every client says, and masking "application" or a host name would eat a server's own words.
+constexpr std::array<std::string_view, 33> harmless_headers{"accept",
+                                                            "accept-charset",
+                                                            "accept-encoding",
+                                                            "accept-language",
+                                                            "cache-control",
+                                                            "connection",
+                                                            "content-encoding",
+                                                            "content-language",
+                                                            "content-length",
+                                                            "content-type",
+                                                            "date",
+                                                            "dnt",
+                                                            "expect",
+                                                            "forwarded",
+                                                            "from",
+                                                            "host",
+                                                            "if-match",
+                                                            "if-modified-since",
+                                                            "if-none-match",
+                                                            "if-unmodified-since",
+                                                            "origin",
+                                                            "pragma",
+                                                            "prefer",
+                                                            "range",
+                                                            "referer",
+                                                            "te",
+                                                            "upgrade",
+                                                            "user-agent",
+                                                            "via",
+                                                            "x-forwarded-for",
+                                                            "x-forwarded-host",
+                                                            "x-forwarded-proto",
+                                                            "x-requested-with"};
+
+/// Words of eight letters or more that credentials and protocols are made of.
+constexpr std::array<std::string_view, 26> known_words{"application",      "application/xml",
+                                                       "authentication",   "authorization",
+                                                       "aws4-hmac-sha256", "compressed",
+                                                       "credential",       "deflate",
+                                                       "development",      "form-data",
+                                                       "googlelogin",      "hmac-sha1",
+                                                       "hmac-sha256",      "hmac-sha512",
+                                                       "identity",         "keep-alive",
+                                                       "multipart",        "negotiate",
+                                                       "no-cache",         "no-store",
+                                                       "production",       "sharedaccesssignature",
+                                                       "sharedkey",        "sharedkeylite",
+                                                       "signature",        "xmlhttprequest"};
+
+template <std::size_t N>
+bool holds(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view each) { return same_name(each, word); });
+}
+
+/// Whether a part names what follows it: `v1=x`, `token="x"`, and not the padding of base64.
+bool is_name(std::string_view part, std::string_view rest) {
+  if (!rest.starts_with('=') || rest.size() < 2) return false;
+  if (std::string_view("=,;: \t").find(rest[1]) != std::string_view::npos) return false;
+  return part.size() < part_secret_min || std::all_of(part.begin(), part.end(), [](char c) {
+           const char lower = to_lower(c);
+           return (lower >= 'a' && lower <= 'z') || c == '-' || c == '_';
+         });
+}
+
+/// `Key x`, `t=1,v1=x`, `Token token="x"`: a server may name the secret part of a value alone.
+void hide_value_parts(std::string_view value, bool harmless, const SecretSink& add_secret) {
+  constexpr std::string_view separators = " \t=,;:\"'|&?(){}[]<>";
+  std::string_view name;
+  while (true) {
+    value.remove_prefix(std::min(value.find_first_not_of(separators), value.size()));
+    if (value.empty()) return;
+    const auto part = value.substr(0, value.find_first_of(separators));
+    value.remove_prefix(part.size());
+    if (is_name(part, value)) {
+      name = part;
+      continue;
+    }
+    const auto its_name = std::exchange(name, {});
+    if (holds(known_words, part) || is_own_word(part)) continue;
+    // Of a signature of AWS: names of headers.
+    const bool telling = names_a_secret(its_name) && !same_name(its_name, "SignedHeaders");
+    if (telling || (!harmless && part.size() >= part_secret_min)) add_secret(part);
+  }
+}
 
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
@@ -124,7 +221,9 @@ bool names_a_secret(std::string_view name) {
 void hide_url_secrets(std::string_view url, const SecretSink& add_secret) {
   const auto parsed = net::parse_url(url);
   if (!parsed) return;
-  add_secret(parsed.value().password);
+  // A user alone is a token, as GitHub and Sentry take them.
+  const bool has_password = !parsed.value().password.empty();
+  add_secret(has_password ? parsed.value().password : parsed.value().user);
   // As they are sent, not decoded: a server may say the request line again in base64.
   std::string_view query = parsed.value().query;
   while (!query.empty()) {
@@ -138,23 +237,28 @@ void hide_url_secrets(std::string_view url, const SecretSink& add_secret) {
   }
 }
 
+/// Who has no password is known by the user's name alone: "sk_live_…:".
 void hide_user_password(std::string_view pair, const SecretSink& add_secret) {
   const auto colon = pair.find(':');
-  if (colon != std::string_view::npos) add_secret(pair.substr(colon + 1));
+  if (colon == std::string_view::npos) return;
+  const auto password = pair.substr(colon + 1);
+  add_secret(password.empty() ? pair.substr(0, colon) : password);
 }
 
 /// A server may echo the token without its scheme, or one cookie of many.
 void hide_header_parts(std::string_view name, std::string_view value,
                        const SecretSink& add_secret) {
-  if (same_name(name, "Authorization") || same_name(name, "Proxy-Authorization")) {
-    const auto space = value.find(' ');
-    if (space == std::string_view::npos) return;
-    add_secret(value.substr(space + 1));
-    if (!same_name(value.substr(0, space), "Basic")) return;
-    if (const auto pair = base64_decode(value.substr(space + 1))) {
-      hide_user_password(*pair, add_secret);
-    }
+  const auto space = std::min(value.find(' '), value.size());
+  const auto scheme = value.substr(0, space);
+  const auto credentials = trimmed(value.substr(space));
+  const bool is_authorization =
+      same_name(name, "Authorization") || same_name(name, "Proxy-Authorization");
+  if (is_authorization || holds(schemes, scheme)) {
+    add_secret(credentials);
+    const auto pair = same_name(scheme, "Basic") ? base64_decode(credentials) : std::nullopt;
+    if (pair) hide_user_password(*pair, add_secret);
   }
+  hide_value_parts(value, holds(harmless_headers, name), add_secret);
   if (!same_name(name, "Cookie")) return;
   while (!value.empty()) {
     const auto end = value.find(';');

@@ -39,7 +39,9 @@ struct HeaderLine {
 /// What takes a secret: Settings::secret_sink().
 using SecretSink = std::function<void(std::string_view value)>;
 /// The parts of what is sent that must never come back out: the password and the query values of a
-/// URL, the password of "user:password", the token and the cookies of a header.
+/// URL, the password of "user:password" (the user, where there is no password), the token and the
+/// cookies of a header, and the parts of its value that are eight bytes or more and no well-known
+/// word; of headers such as Accept or User-Agent only what follows a name such as "token=".
 void hide_url_secrets(std::string_view url, const SecretSink& add_secret);
 void hide_user_password(std::string_view pair, const SecretSink& add_secret);
 void hide_header_parts(std::string_view name, std::string_view value, const SecretSink& add_secret);

@@ -177,6 +177,7 @@ void read_credentials(Settings& settings, HttpSettings& result) {
   if (result.has_bearer && token && !is_header_value(token.value())) {
     settings.complain("bearer", "has a line break in it, and a header ends there");
   }
+  if (token) hide_header_parts("Authorization", "Bearer " + token.value(), result.add_secret);
   if (!result.has_basic) return;
   const auto pair = result.basic.read();
   if (pair && !is_header_value(pair.value())) {
@@ -206,6 +207,7 @@ Result<std::string> authorization(const HttpSettings& settings, const Target& ta
   if (settings.has_bearer) {
     const auto token = settings.bearer.read();
     if (!token) return token.error();
+    hide_header_parts("Authorization", "Bearer " + token.value(), settings.add_secret);
     return "Bearer " + token.value();
   }
   if (settings.has_basic) {

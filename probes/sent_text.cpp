@@ -5,12 +5,18 @@
 #include <array>
 #include <string>
 
+#include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
 
 namespace vitals {
 namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
+constexpr auto none = std::string_view::npos;
+
+/// A shorter value of a message or a form is a word such as "on" or "admin", unless its name says
+/// otherwise.
+constexpr std::size_t value_secret_min = 8;
 
 /// Nobody's password on purpose. A closed list: what is not known is hidden.
 constexpr std::array<std::string_view, 60> protocol_words{
@@ -125,6 +131,63 @@ void hide_tokens(std::string_view line, const http::SecretSink& add_secret) {
   }
 }
 
+/// Letters and what joins them: "eth_blockNumber", "chat.subscribe".
+bool is_plain_name(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    const char lower = to_lower(c);
+    return (lower >= 'a' && lower <= 'z') || std::string_view("_-./:").find(c) != none;
+  });
+}
+
+/// Whether a key of JSON says what a message is: servers quote such names, and nobody hides them.
+bool names_the_message(std::string_view key) {
+  constexpr std::array<std::string_view, 9> keys{
+      "type", "event", "op", "action", "kind", "method", "cmd", "command", "operationName"};
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+bool is_value_secret(std::string_view value) {
+  return value.size() >= value_secret_min && !is_harmless(value) && !is_own_word(value);
+}
+
+/// Strings of JSON that are values, whatever they are called: a server may name one alone.
+void hide_strings(std::string_view text, const http::SecretSink& add_secret) {
+  std::string_view key;
+  for (auto at = text.find('"'); at != none; at = text.find('"', at + 1)) {
+    const auto before = at == 0 ? none : text.find_last_not_of(blanks, at - 1);
+    const bool inside = before != none && std::string_view(":[,").find(text[before]) != none;
+    auto end = at + 1;
+    while (end < text.size() && text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+    if (end >= text.size()) return;
+    const auto string = text.substr(at + 1, end - at - 1);
+    at = end;
+    const auto after = text.find_first_not_of(blanks, end + 1);
+    if (after != none && text[after] == ':') {
+      key = string;
+      continue;
+    }
+    const bool shown = names_the_message(key) && is_plain_name(string);
+    if (!inside || shown || !is_value_secret(string)) continue;
+    add_secret(string);
+    if (string.find('\\') != none) add_secret(without_backslashes(string));
+  }
+}
+
+/// "a=1&key=value", as forms are sent.
+void hide_form(std::string_view line, const http::SecretSink& add_secret) {
+  if (line.find_first_of(" \t\"'{}<>") != none) return;
+  while (!line.empty()) {
+    const auto pair = line.substr(0, line.find('&'));
+    line.remove_prefix(std::min(pair.size() + 1, line.size()));
+    const auto equals = std::min(pair.find('='), pair.size());
+    std::string value(pair.substr(std::min(equals + 1, pair.size())));
+    if (!is_value_secret(value)) continue;
+    add_secret(value);
+    std::replace(value.begin(), value.end(), '+', ' ');
+    add_secret(value);
+  }
+}
+
 }  // namespace
 
 bool is_harmless(std::string_view text) {
@@ -153,8 +216,10 @@ void hide_parts(std::string_view text, const http::SecretSink& add_secret) {
 
 void hide_sent(std::string_view text, const http::SecretSink& add_secret) {
   hide_parts(text, add_secret);
+  hide_strings(text, add_secret);
   while (!text.empty()) {
     const auto line = trimmed(take_line(text));
+    hide_form(line, add_secret);
     if (!is_harmless(line)) add_secret(line);
   }
 }

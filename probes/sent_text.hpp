@@ -15,7 +15,8 @@ namespace vitals {
 /// login line, credentials of a header line, what stands after a name such as "token", long tokens.
 void hide_parts(std::string_view text, const http::SecretSink& add_secret);
 
-/// hide_parts(), and each line that is not harmless.
+/// hide_parts(), each line that is not harmless, and each string of JSON and value of a form that
+/// has eight bytes or more, but for names that say what a message is ("method": "subscribe").
 void hide_sent(std::string_view text, const http::SecretSink& add_secret);
 
 }  // namespace vitals

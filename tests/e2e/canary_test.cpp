@@ -146,6 +146,11 @@ void Scene::add_http_places() {
            "headers = { Authorization = " + quote(basic_of("u:" + canary("authheader"))) + " }\n");
   add_http("cookie", "cookie", "",
            "headers = { Cookie = \"a=1; session=" + canaries_.make_tame("cookie") + "; b=2\" }\n");
+  add_http("token", "authorization", percent_encoded(canary("tokenuser")) + "@", "");
+  add_http("stripe", "authorization", "",
+           "basic = " + quote(canaries_.make_tame("stripe") + ":") + "\n");
+  add_http("scheme", "x-auth", "",
+           "headers = { X-Auth = " + quote("Key " + canaries_.make_token("scheme")) + " }\n");
   add_http("body", "body", "", "method = \"POST\"\nbody = " + quote(canary("body")) + "\n");
   add_http("proxied", "proxy-authorization", "",
            "proxy = " + quote("http://user:" + percent_encoded(canary("proxy")) + "@" + at(http_)) +
@@ -228,6 +233,15 @@ void Scene::add_postgres() {
         "\"" +
             variable("DATABASE_URL", "postgres://u:" + canary("pgvar") + server + "raw" + plain) +
             "\"");
+  check("options", quote("postgres://u:" + canary("pgwithoptions") + server + "raw" + plain +
+                         "&options=-c%20app.k%3D" + canaries_.make_tame("pgoptions")));
+  int spelling = 0;
+  for (const std::string key : {"password", "PASSWORD", "pwd", "options=-capp.k"}) {
+    check("spelling" + std::to_string(++spelling),
+          quote("host=127.0.0.1 user=u port=" + std::to_string(refusing_.port()) + " " + key + "=" +
+                canaries_.make_tame("pgspelling")),
+          false);
+  }
   check("query",
         quote("postgres://u:" + canary("pgwithquery") + server + "later-raw" + plain) +
             "\nquery = " +
@@ -263,6 +277,7 @@ void Scene::add_websockets() {
   check("userinfo", "user:" + percent_encoded(canary("wsuser")) + "@" + refused + "authorization",
         "");
   check("query", refused + "query?key=" + percent_encoded(canary("wsquery")), "");
+  check("tokenuser", percent_encoded(canary("wstokenuser")) + "@" + refused + "authorization", "");
   check("header", refused + "x-api-key",
         "headers = { X-Api-Key = " + quote(canary("wsheader")) + " }");
   check("hfile", refused + "x-api-key",
@@ -588,6 +603,15 @@ std::vector<Mistake> mistakes(Canaries& canaries, const TempDir& folder) {
       {"pg-mode", pg(quote("postgres://u:" + coded() + "@127.0.0.1/d?sslmode=maybe"))},
       {"pg-host", pg(quote("postgres://u:" + coded() + "@/d"))},
       {"pg-text", pg(quote(tame() + " is not a URL"))},
+      {"http-user", http("url = " + quote("http://" + coded() + "@127.0.0.1:x/"))},
+      {"http-basic-user",
+       http(good + "basic = " + quote(tame() + ":") + "\nbearer = " + quote(raw()))},
+      {"http-keywords", http("url = " + quote("host=127.0.0.1 pwd=" + tame()))},
+      {"kind-keywords", "kind = " + quote("host=127.0.0.1 pwd=" + tame()) + "\n"},
+      {"pg-pwd", pg(quote("host=127.0.0.1 user=u sslmode=maybe pwd=" + tame()))},
+      {"pg-upper", pg(quote("host=127.0.0.1 user=u port=x PASSWORD=" + tame()))},
+      {"pg-ado", pg(quote("Host=127.0.0.1;Username=u;Password=" + tame()))},
+      {"pg-options", pg(quote("host=127.0.0.1 port=x options=-capp.k=" + tame()))},
       {"pg-file", pg(file("postgres://u:" + coded() + "@127.0.0.1:99999/d"))},
       {"tcp",
        "kind = \"tcp\"\naddress = \"127.0.0.1\"\nsend = " + file(raw()) + "\nexpect = \"/(/\"\n"},

@@ -1228,6 +1228,49 @@ TEST_SUITE("http settings") {
       CHECK(has(text, "***"));
     }
   }
+
+  TEST_CASE("http: a server that names the secret part of a setting alone does not get it shown") {
+    const std::string secret = "SecretValue";
+    const ScriptedServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send(http_answer("500 no " + secret, "unknown key " + secret + ", sorry"));
+    });
+    const auto port = std::to_string(server.port());
+    const auto of_server = [&](const std::string& userinfo) {
+      return "http://" + userinfo + "@127.0.0.1:" + port + "/";
+    };
+    for (const auto& [url, more] : std::vector<std::pair<std::string, std::string>>{
+             {server.url(), "headers = { X-Auth = 'Bearer " + secret + "' }"},
+             {server.url(), "headers = { X-Api-Key = 'Key " + secret + "' }"},
+             {server.url(), "headers = { X-Sig = 't=1,v1=" + secret + "' }"},
+             {server.url(), "headers = { Authorization = 'Token token=\"" + secret + "\"' }"},
+             {server.url(), "bearer = '12|" + secret + "'"},
+             {server.url(), "basic = '" + secret + ":'"},
+             {of_server(secret), ""},
+             {of_server(secret + ":"), ""},
+             {server.url(), "method = 'POST'\nbody = '{\"k\":\"" + secret + "\"}'"},
+             {server.url(), "method = 'POST'\nbody = 'a=1&k=" + secret + "'"}}) {
+      CAPTURE(url);
+      CAPTURE(more);
+      const auto check = make(url, more);
+      const auto shown = check.secrets->scrub(ask(check).detail);
+      CHECK(shown == "HTTP 500 no ***, expected 200-299: unknown key ***, sorry");
+      CHECK_FALSE(has(check.spec->settings_text, secret));
+    }
+  }
+
+  TEST_CASE("http: headers that every client sends take no word out of a server's text") {
+    const std::string said = "application/json expected by example.org, not healthcheck";
+    const ScriptedServer server([&](Connection& connection) {
+      connection.read_request();
+      connection.send(http_answer("500 No", said));
+    });
+    const auto check =
+        make(server.url(),
+             "headers = { Accept = 'application/json, text/plain', Content-Type = "
+             "'application/json; charset=utf-8', User-Agent = 'healthcheck/1.0 (example.org)' }");
+    CHECK(has(check.secrets->scrub(ask(check).detail), said));
+  }
 }
 
 }  // namespace vitals::test

@@ -525,6 +525,31 @@ TEST_SUITE("websocket") {
     CHECK(says(seen, "invalid token ***"));
   }
 
+  TEST_CASE(
+      "websocket: a server that names the secret part of a setting alone does not get it shown") {
+    const std::string secret = "SecretValue";
+    const ScriptedServer server([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send("HTTP/1.1 403 no " + secret + "\r\nContent-Length: 0\r\n\r\n");
+    });
+    const auto port = std::to_string(server.port());
+    for (const auto& [userinfo, more] : std::vector<std::pair<std::string, std::string>>{
+             {"", "headers = { X-Auth = 'Bearer " + secret + "' }"},
+             {"", "headers = { X-Sig = 't=1,v1=" + secret + "' }"},
+             {"", "headers = { Authorization = 'Token token=\"" + secret + "\"' }"},
+             {secret + "@", ""},
+             {secret + ":@", ""},
+             {"", "send = '{\"k\":\"" + secret + "\"}'"}}) {
+      CAPTURE(userinfo);
+      CAPTURE(more);
+      const auto check = check_of("ws://" + userinfo + "127.0.0.1:" + port + "/", more);
+      const auto shown = check.secrets->scrub(ask(check).result.detail);
+      CHECK(shown.find("403 no ***") != std::string::npos);
+      CHECK(shown.find(secret) == std::string::npos);
+      CHECK(check.spec->settings_text.find(secret) == std::string::npos);
+    }
+  }
+
   TEST_CASE("websocket: an interrupt ends it within 100 ms") {
     const ScriptedServer server(
         upgraded([](WebsocketPeer&, ScriptedConnection& connection) { connection.hang(); }));

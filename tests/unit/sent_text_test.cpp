@@ -75,6 +75,33 @@ TEST_CASE("sent: what stands after a name such as token or password is hidden") 
   }
 }
 
+bool hides_sent(const std::string& text, const std::string& secret) {
+  const auto found = hidden_in(text, hide_sent);
+  return std::find(found.begin(), found.end(), secret) != found.end();
+}
+
+TEST_CASE("sent: strings of JSON and values of forms are hidden, what names the message is not") {
+  CHECK(hides_sent("{\"k\":\"BODYcanary\"}", "BODYcanary"));
+  CHECK(hides_sent("{\n  \"a\": {\"k\" :\n \"BODYcanary\" }\n}\n", "BODYcanary"));
+  CHECK(hides_sent("42[\"message\", \"BODYcanary\"]", "BODYcanary"));
+  CHECK(hides_sent("{\"k\":\"BODY\\\"canary\"}", "BODY\"canary"));
+  CHECK(hides_sent("{\"method\":\"BODY canary 1\"}", "BODY canary 1"));
+  CHECK(hides_sent("a=1&k=BODY%20canary&b=2", "BODY%20canary"));
+  CHECK(hides_sent("k=BODY+canary", "BODY canary"));
+  CHECK_FALSE(hides_sent("{\"k\":\"seven77\"}", "seven77"));
+  CHECK_FALSE(hides_sent("{\"BODYcanary\":1}", "BODYcanary"));
+  CHECK_FALSE(hides_sent("{\"method\":\"eth_blockNumber\",\"id\":1}", "eth_blockNumber"));
+  CHECK_FALSE(hides_sent("{\"type\":\"subscribe\"}", "subscribe"));
+  CHECK_FALSE(hides_sent("{\"a\":\"localhost\"}", "localhost"));
+  CHECK_FALSE(hides_sent("{\"a\":[\"postgres\"]}", "postgres"));
+  // A query is shown, and so are its literals.
+  CHECK(hidden_in("SELECT '{\"k\":\"finished\"}'::jsonb", hide_parts).empty());
+  for (const char* text : {"\"", "{\"k\":\"", "{\"k\":\"a\\", "[\"", ":\"\\\"", "=&=", "&", "k="}) {
+    CAPTURE(text);
+    CHECK_NOTHROW(hidden_in(text, hide_sent));
+  }
+}
+
 TEST_CASE("sent: long tokens with digits are hidden wherever they stand, names are not") {
   CHECK(hides("hello eyJhbGciOiJIUzI1NiJ9.abc world", "eyJhbGciOiJIUzI1NiJ9.abc"));
   CHECK(hidden_in("a_long_name_without_any_digit_in_it", hide_parts).empty());
