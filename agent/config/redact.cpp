@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <vitals/text.hpp>
 
@@ -113,6 +114,13 @@ bool is_harmless_key(std::string_view key) {
                      [&](std::string_view each) { return same_ignoring_case(each, key); });
 }
 
+bool is_key(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    const char lower = to_lower(c);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
 bool names_a_password(std::string_view key) {
   const std::string lower = to_lower(key);
   return lower.find("pass") != std::string::npos || lower.find("pwd") != std::string::npos;
@@ -172,14 +180,20 @@ std::vector<Pair> pairs_of(std::string_view text) {
 /// Whether it is a connection string, and not some text with a '=' in it: it begins with a pair and
 /// has a key that such strings have.
 bool is_connection_string(const std::vector<Pair>& pairs) {
-  return !pairs.empty() && !pairs.front().key.empty() &&
+  return !pairs.empty() && is_key(pairs.front().key) &&
          std::any_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
            return is_harmless_key(pair.key) || names_a_password(pair.key) || pair.key == "options";
          });
 }
 
-/// What is secret in libpq's key=value form. Empty for what is a URL, or has nothing to hide.
-std::vector<Stretch> keyword_secrets(std::string_view text) {
+/// What is secret in libpq's key=value form, and whether all of the text has that form. Empty for
+/// what is a URL, or has nothing to hide.
+struct Keywords {
+  std::vector<Stretch> secrets;
+  bool whole = false;
+};
+
+Keywords keyword_secrets(std::string_view text) {
   const auto equals = text.find('=');
   if (equals == std::string_view::npos) return {};
   if (text.substr(0, equals).find("://") != std::string_view::npos) return {};
@@ -193,8 +207,7 @@ std::vector<Stretch> keyword_secrets(std::string_view text) {
     const bool nested = value.find('=') != std::string_view::npos && names_a_password(value);
     if (whole ? !harmless : names_a_password(key) || nested) found.push_back({begin, end, true});
   }
-  std::erase_if(found, [](const Stretch& stretch) { return stretch.begin >= stretch.end; });
-  return found;
+  return {std::move(found), whole};
 }
 
 /// Where the authority of a URL begins.
@@ -204,12 +217,16 @@ std::size_t authority_of(std::string_view url) {
 }
 
 std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
-  auto found = keyword_secrets(url);
-  if (!found.empty()) return found;
-  const auto start = authority_of(url);
-  find_password(url, start, reach, found);
-  // A '?' in front of the '@' belongs to a password that was not encoded.
-  find_query_values(url, found.empty() ? start : found.back().end, found);
+  auto keywords = keyword_secrets(url);
+  auto found = std::move(keywords.secrets);
+  if (!keywords.whole) {
+    const auto start = authority_of(url);
+    std::vector<Stretch> of_url;
+    find_password(url, start, reach, of_url);
+    // A '?' in front of the '@' belongs to a password that was not encoded.
+    find_query_values(url, of_url.empty() ? start : of_url.back().end, of_url);
+    found.insert(found.end(), of_url.begin(), of_url.end());
+  }
   std::erase_if(found, [](const Stretch& stretch) { return stretch.begin >= stretch.end; });
   return found;
 }
@@ -217,8 +234,11 @@ std::vector<Stretch> find_secrets(std::string_view url, Reach reach) {
 /// What is not shown: as find_secrets(), and all that may be a secret in either reading.
 std::vector<Stretch> find_hidden(std::string_view url) {
   const auto start = authority_of(url);
-  if (!is_ambiguous(url, start) || !keyword_secrets(url).empty()) {
-    return find_secrets(url, Reach::authority);
+  if (!is_ambiguous(url, start) || keyword_secrets(url).whole) {
+    auto found = find_secrets(url, Reach::authority);
+    std::sort(found.begin(), found.end(),
+              [](const Stretch& a, const Stretch& b) { return a.begin < b.begin; });
+    return found;
   }
   return {{url.find_first_of(":?#", start) + 1, url.size(), true}};
 }
@@ -254,9 +274,9 @@ std::string redact_url(std::string_view url) {
   std::string out;
   std::size_t done = 0;
   for (const auto& [begin, end, password] : find_hidden(url)) {
-    out += url.substr(done, begin - done);
-    out += "***";
-    done = end;
+    // Two readings may have found the same.
+    if (begin >= done) out += std::string(url.substr(done, begin - done)) + "***";
+    done = std::max(done, end);
   }
   out += url.substr(done);
   return out;
