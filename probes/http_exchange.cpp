@@ -97,7 +97,8 @@ unsigned long openssl_error_in(std::string_view text) {
 }  // namespace
 
 struct HttpExchange::Impl {
-  TlsReuse reuse;  // before the handles: they end their connections when they go
+  std::optional<tls::Peer> shown;  // by the certificate of the running exchange
+  TlsReuse reuse;                  // before the handles: they end their connections when they go
   Easy easy{curl_easy_init()};
   Multi multi;
   std::array<char, CURL_ERROR_SIZE> error_text{};
@@ -269,6 +270,7 @@ std::optional<net::Failure> HttpExchange::Impl::prepare() {
   head_complete = head_too_large = stopped = body_too_large = limit_is_wish = false;
   body_limit = request->body_max;
   context_failure.reset();
+  shown.reset();
   refused = {};
   prepare_proxy();
   prepare_tls();
@@ -303,7 +305,7 @@ CURLcode HttpExchange::Impl::on_context(CURL*, void* context, void* self) {
   auto* const tls_context = static_cast<SSL_CTX*>(context);
   // libcurl would hold the socket until the server answers our close_notify, which may be never.
   SSL_CTX_set_quiet_shutdown(tls_context, 1);
-  impl.context_failure = tls::configure_context(tls_context, impl.request->tls);
+  impl.context_failure = tls::configure_context(tls_context, impl.request->tls, impl.shown);
   return impl.context_failure ? CURLE_SSL_CACERT_BADFILE : CURLE_OK;
 }
 
@@ -579,6 +581,7 @@ ExchangeAnswer HttpExchange::run(const ExchangeRequest& request, Fd connection,
       answer.failure = net::interrupted();
       break;
   }
+  if (answer.failure && !answer.peer) answer.peer = impl.shown;
   curl_multi_remove_handle(impl.multi.get(), impl.easy.get());
   impl.connection.reset();  // when libcurl never asked for it
   impl.request = nullptr;

@@ -51,9 +51,9 @@ struct ExchangeAnswer {
   std::string status_text;  // "Service Unavailable", as the server put it
   std::string head;         // header lines of the final head
   std::string body;
-  bool body_cut = false;  // there was more than was wanted
-  std::optional<tls::Peer> peer;
-  PhaseTimes phases;  // tls, request, transfer: those that were reached
+  bool body_cut = false;          // there was more than was wanted
+  std::optional<tls::Peer> peer;  // also of a handshake that failed with a certificate at hand
+  PhaseTimes phases;              // tls, request, transfer: those that were reached
   /// Absent: the answer is complete, or complete as far as it was wanted.
   std::optional<net::Failure> failure;
 };

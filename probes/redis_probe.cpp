@@ -348,7 +348,10 @@ net::NetResult<net::Stream> RedisProbe::open_stream(const Deadline& deadline, Ph
   const TimePoint start = Clock::now();
   auto session = tls_.handshake(stream.fd.get(), server_.endpoint.host, deadline);
   phases.set(Phase::tls, Clock::now() - start);
-  if (!session) return session.error();
+  if (!session) {
+    peer_ = tls_.take_refused();
+    return session.error();
+  }
   stream.ssl = std::move(session.value().ssl);
   peer_ = std::move(session.value().peer);
   return stream;

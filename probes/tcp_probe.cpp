@@ -136,15 +136,15 @@ class TcpProbe : public Probe {
 
  private:
   ProbeResult ask(const Attempt& attempt, PhaseTimes& phases) {
-    auto opened =
-        net::open_stream(settings_.endpoint, tls_ ? &*tls_ : nullptr, attempt.deadline, phases);
-    if (!opened) return net::to_result(opened.error());
+    tls::Client* const tls = tls_ ? &*tls_ : nullptr;
+    auto opened = net::open_stream(settings_.endpoint, tls, attempt.deadline, phases);
+    if (!opened) return tls::to_result(opened.error(), tls);
     const auto& [stream, peer, session] = opened.value();
     auto result = talk(stream, peer.text(), attempt.deadline, phases);
     if (!session) return result;
     if (!settings_.expect && result.outcome == Outcome::pass) {
       const auto refusal = net::await_refusal(stream, *session, attempt.deadline);
-      if (refusal) return net::to_result(*refusal);
+      if (refusal) result = net::to_result(*refusal);
     }
     if (result.outcome == Outcome::pass) net::say_goodbye(stream);
     tls::judge_certificate(result, *session, tls_->settings(), attempt.now.wall);

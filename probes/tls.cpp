@@ -88,6 +88,7 @@ struct VerifyNote {
   long error = X509_V_OK;
   std::string names;      // of the certificate at fault
   long also = X509_V_OK;  // what else is wrong with one that is outside its validity
+  std::optional<Peer> shown;
 };
 
 /// X509_V_OK: today is between its dates.
@@ -109,18 +110,35 @@ int note_index() {
   return index;
 }
 
+int shown_index() {
+  static const int index = SSL_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+/// A refused certificate has an end, too: who watches it must not lose sight of it on that day.
+void show(const SSL* ssl, VerifyNote* note, X509_STORE_CTX* context) {
+  auto* const place = note != nullptr ? &note->shown
+                                      : static_cast<std::optional<Peer>*>(SSL_CTX_get_ex_data(
+                                            SSL_get_SSL_CTX(ssl), shown_index()));
+  if (place == nullptr) return;
+  place->emplace(Peer{.version = SSL_get_version(ssl),
+                      .not_after = earliest_end(X509_STORE_CTX_get0_chain(context))});
+}
+
 /// OpenSSL ends at the first fault and looks at dates last. Whatever else is wrong, a server's
 /// certificate outside its validity is that above all: this is the error the session keeps, for
 /// libcurl, too. Nothing is accepted here.
 int on_verify(int ok, X509_STORE_CTX* context) {
+  const auto* ssl = static_cast<const SSL*>(
+      X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* note = static_cast<VerifyNote*>(SSL_get_ex_data(ssl, note_index()));
+  const bool complete = X509_STORE_CTX_get_error_depth(context) == 0;
+  if (ok != 1 || complete) show(ssl, note, context);
   if (ok == 1) return ok;
   const int fault = X509_STORE_CTX_get_error(context);
   X509* const own = X509_STORE_CTX_get0_cert(context);
   const long dates = own == nullptr ? X509_V_OK : verdict_on_dates(own);
   if (dates != X509_V_OK) X509_STORE_CTX_set_error(context, static_cast<int>(dates));
-  const auto* ssl = static_cast<const SSL*>(
-      X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  auto* note = static_cast<VerifyNote*>(SSL_get_ex_data(ssl, note_index()));
   if (note == nullptr) return ok;
   note->error = X509_STORE_CTX_get_error(context);
   if (fault != note->error) note->also = fault;
@@ -359,7 +377,7 @@ int note_request(SSL* /*ssl*/, void* asked) {
 template <typename Prepare>
 net::NetResult<Session> shake_hands(const ContextHandle& context, const TlsSettings& settings,
                                     int fd, const std::string& host, const Deadline& deadline,
-                                    Prepare prepare) {
+                                    std::optional<Peer>& refused, Prepare prepare) {
   Session session;
   session.ssl.reset(SSL_new(context.get()));
   SSL* ssl = session.ssl.get();
@@ -375,10 +393,23 @@ net::NetResult<Session> shake_hands(const ContextHandle& context, const TlsSetti
   const auto failure = connect(ssl, fd, name, note, deadline);
   SSL_set_cert_cb(ssl, nullptr, nullptr);
   SSL_set_ex_data(ssl, note_index(), nullptr);
-  if (failure) return *failure;
+  if (failure) {
+    refused = std::move(note.shown);
+    return *failure;
+  }
   session.peer = peer_of(ssl);
   session.peer.asked_for_ours = asked_for_ours;
   return session;
+}
+
+// ---------------------------------------------------------------- measurements
+
+void measure(ProbeResult& result, const Peer& peer) {
+  result.measurements.push_back({&metric_specs[1], {peer.version}, 1});
+  if (!peer.not_after) return;
+  const auto end = peer.not_after->time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(end).count();
+  result.measurements.push_back({&metric_specs[0], {}, static_cast<double>(seconds)});
 }
 
 }  // namespace
@@ -442,9 +473,11 @@ void SslFree::operator()(ssl_st* ssl) const {
   SSL_free(ssl);
 }
 
-std::optional<net::Failure> configure_context(ssl_ctx_st* context, const TlsSettings& settings) {
+std::optional<net::Failure> configure_context(ssl_ctx_st* context, const TlsSettings& settings,
+                                              std::optional<Peer>& shown) {
   const auto store = store_for(settings);
   if (!store) return store.error();
+  SSL_CTX_set_ex_data(context, shown_index(), &shown);
   return configure(context, settings, store.value());
 }
 
@@ -481,15 +514,19 @@ long verify_result_of(const ssl_st* ssl) {
   return dates == X509_V_OK ? result : dates;
 }
 
+ProbeResult to_result(const net::Failure& failure, Client* client) {
+  auto result = net::to_result(failure);
+  if (client == nullptr) return result;
+  if (const auto peer = client->take_refused()) measure(result, *peer);
+  return result;
+}
+
 void judge_certificate(ProbeResult& result, const Peer& peer, const TlsSettings& settings,
                        WallTime now) {
-  result.measurements.push_back({&metric_specs[1], {peer.version}, 1});
-  if (!peer.not_after) return;
-  const auto end = *peer.not_after;
-  const auto since_epoch = std::chrono::duration_cast<std::chrono::seconds>(end.time_since_epoch());
-  result.measurements.push_back({&metric_specs[0], {}, static_cast<double>(since_epoch.count())});
-  if (result.outcome == Outcome::fail) return;
+  measure(result, peer);
+  if (!peer.not_after || result.outcome == Outcome::fail) return;
 
+  const auto end = *peer.not_after;
   const auto left = std::chrono::duration_cast<std::chrono::seconds>(end - now).count();
   if (end <= now && settings.verify) {
     result.outcome = Outcome::fail;
@@ -520,6 +557,7 @@ struct Client::Impl {
   std::string session_host;
   std::optional<WallTime> not_after;  // of the last full handshake
   int resumed_in_a_row = 0;
+  std::optional<Peer> refused;
 
   void forget() {
     session.reset();
@@ -572,10 +610,12 @@ net::NetResult<Session> Client::handshake(int fd, const std::string& host,
   const auto current = context();
   if (!current) return current.error();
   if (!impl_->may_resume(host)) impl_->forget();
-  auto session = shake_hands(current.value(), impl_->settings, fd, host, deadline, [&](SSL* ssl) {
+  const auto prepare = [&](SSL* ssl) {
     SSL_set_ex_data(ssl, client_index(), impl_.get());
     if (impl_->session) SSL_set_session(ssl, impl_->session.get());
-  });
+  };
+  auto session =
+      shake_hands(current.value(), impl_->settings, fd, host, deadline, impl_->refused, prepare);
   if (!session) {
     impl_->forget();
     return session;
@@ -590,6 +630,8 @@ net::NetResult<Session> Client::handshake(int fd, const std::string& host,
   }
   return session;
 }
+
+std::optional<Peer> Client::take_refused() { return std::exchange(impl_->refused, std::nullopt); }
 
 void Client::forget_session() { impl_->forget(); }
 

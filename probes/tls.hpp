@@ -42,20 +42,23 @@ struct SslFree {
 };
 using SslHandle = std::unique_ptr<ssl_st, SslFree>;
 
-/// Puts the trust store of `settings` and its limits into a context somebody else made (libcurl).
-[[nodiscard]] std::optional<net::Failure> configure_context(ssl_ctx_st* context,
-                                                            const TlsSettings& settings);
-
 /// What the handshake showed.
 struct Peer {
   std::string version;  // "TLSv1.3"
-  /// Earliest of the chain that was verified; of what the peer sent with verify = false; of the
-  /// peer's own certificate on a resumed session.
+  /// Earliest of the chain that was verified, or refused; of what the peer sent with verify =
+  /// false; of the peer's own certificate on a resumed session.
   std::optional<WallTime> not_after;
   bool resumed = false;
   /// The server wanted a certificate of ours.
   bool asked_for_ours = false;
 };
+
+/// Puts the trust store of `settings` and its limits into a context somebody else made (libcurl).
+/// `shown` is told of each certificate that is verified there, also of one that is refused; it
+/// outlives the last handshake of the context.
+[[nodiscard]] std::optional<net::Failure> configure_context(ssl_ctx_st* context,
+                                                            const TlsSettings& settings,
+                                                            std::optional<Peer>& shown);
 
 /// The session frees its ssl before the caller closes the socket.
 struct Session {
@@ -87,6 +90,9 @@ class Client {
   /// client.
   [[nodiscard]] net::NetResult<Session> handshake(int fd, const std::string& host,
                                                   const Deadline& deadline);
+  /// What the latest handshake showed although it failed: there was a certificate to verify. Asked
+  /// once: nothing after that, until another one fails.
+  [[nodiscard]] std::optional<Peer> take_refused();
   /// The next handshake is a full one.
   void forget_session();
 
@@ -112,6 +118,10 @@ class Client {
 /// verify is on).
 void judge_certificate(ProbeResult& result, const Peer& peer, const TlsSettings& settings,
                        WallTime now);
+
+/// The result of a stream that did not open, with the TLS measurements of the certificate that
+/// `client` refused, if it did. Null: plain.
+[[nodiscard]] ProbeResult to_result(const net::Failure& failure, Client* client);
 
 /// Concatenates declarations at compile time: join(my_settings, tls::setting_specs) needs static
 /// storage for the result in the kind's file.

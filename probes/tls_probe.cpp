@@ -58,12 +58,11 @@ class TlsProbe final : public Probe {
     // A resumed session shows no certificate, and that is what is asked for.
     client_.forget_session();
     const auto opened = net::open_stream(endpoint_, &client_, attempt.deadline, phases);
-    if (!opened) return net::to_result(opened.error());
+    if (!opened) return tls::to_result(opened.error(), &client_);
     const auto& peer = *opened.value().tls;
     const auto refusal = net::await_refusal(opened.value().stream, peer, attempt.deadline);
-    if (refusal) return net::to_result(*refusal);
-    net::say_goodbye(opened.value().stream);
-    auto result = passed(shown(peer, attempt.now.wall));
+    if (!refusal) net::say_goodbye(opened.value().stream);
+    auto result = refusal ? net::to_result(*refusal) : passed(shown(peer, attempt.now.wall));
     tls::judge_certificate(result, peer, client_.settings(), attempt.now.wall);
     return result;
   }

@@ -339,9 +339,9 @@ class WebsocketProbe final : public Probe {
   ProbeResult ask(const Attempt& attempt, const websocket::Upgrade& upgrade,
                   const std::optional<std::string>& text, PhaseTimes& phases) {
     const auto& target = upgrade.target;
-    const auto opened =
-        net::open_stream(target.endpoint, target.tls() ? &tls_ : nullptr, attempt.deadline, phases);
-    if (!opened) return net::to_result(opened.error());
+    tls::Client* const tls = target.tls() ? &tls_ : nullptr;
+    const auto opened = net::open_stream(target.endpoint, tls, attempt.deadline, phases);
+    if (!opened) return tls::to_result(opened.error(), tls);
     const auto& [stream, peer, session] = opened.value();
     auto result = Conversation(stream, settings_, attempt.deadline).run(upgrade, text, phases);
     if (session) tls::judge_certificate(result, *session, tls_.settings(), attempt.now.wall);

@@ -920,6 +920,29 @@ TEST_SUITE("http tls") {
     }
   }
 
+  TEST_CASE("http: a refused certificate is shown with its end, of that attempt alone") {
+    const auto end_of = [](const ProbeResult& result) {
+      return measured(result, "check_tls_not_after_timestamp_seconds");
+    };
+    for (const auto& certificate : {authority().expired(), authority().other_host(),
+                                    authority().self_signed(), authority().expired_other_host()}) {
+      std::optional<ScriptedServer> server;
+      server.emplace(answering_tls(http_answer("200 OK", "fine")), with(certificate));
+      const auto end = end_of(ask_url(server->https_url(), "verify = false"));
+      REQUIRE(end.has_value());
+      const auto check = make(server->https_url(), trust(authority()));
+      for (int i = 0; i < 2; ++i) {
+        const auto refused = ask(check);
+        INFO(refused.detail);
+        CHECK(refused.outcome == Outcome::fail);
+        CHECK(end_of(refused) == end);
+        CHECK(measured(refused, "check_tls_info", {"TLSv1.3"}) == 1);
+      }
+      server.reset();
+      CHECK_FALSE(end_of(ask(check)).has_value());
+    }
+  }
+
   TEST_CASE("http: an expired certificate is tls_expired, whatever else is wrong with it") {
     const auto script = answering_tls(http_answer("200 OK", "fine"));
     const ScriptedServer own(script, with(authority().expired_self_signed()));

@@ -123,7 +123,9 @@ TEST_SUITE("redis") {
     expect(ask(check_of(other.url(), trust + "\nserver_name = \"other.test\"")), Outcome::pass,
            Reason::none);
     const RedisServer expired({.certificate = authority.expired()});
-    expect(ask(check_of(expired.url(), trust)), Outcome::fail, Reason::tls_expired);
+    const ProbeResult refused = ask(check_of(expired.url(), trust));
+    expect(refused, Outcome::fail, Reason::tls_expired);
+    CHECK(measured(refused, "check_tls_not_after_timestamp_seconds").value_or(0) > 1e9);
     expect(ask(check_of(expired.url())), Outcome::fail, Reason::tls_expired);
     const RedisServer unknown({.certificate = authority.self_signed()});
     expect(ask(check_of(unknown.url(), trust)), Outcome::fail, Reason::tls_verify);

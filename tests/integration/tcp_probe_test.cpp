@@ -226,7 +226,9 @@ TEST_SUITE("tcp") {
     options.key = late.key;
     const ScriptedServer expired(script, options);
     for (const auto& more : {trust, std::string("tls = true\n")}) {
-      CHECK(ask(check_of(expired.port(), more, "localhost")).result.reason == Reason::tls_expired);
+      const auto refused = ask(check_of(expired.port(), more, "localhost")).result;
+      CHECK(refused.reason == Reason::tls_expired);
+      CHECK(test::measured(refused, "check_tls_not_after_timestamp_seconds").value_or(0) > 1e9);
     }
 
     options.certificate = ending.certificate;

@@ -113,6 +113,29 @@ TEST_SUITE("tls kind") {
     CHECK(ask(expired->port(), "verify = false\ncert_warn = \"0s\"").outcome == Outcome::pass);
   }
 
+  TEST_CASE("tls: a refused certificate is shown with its end, of that attempt alone") {
+    const auto end_of = [](const ProbeResult& result) {
+      return test::measured(result, "check_tls_not_after_timestamp_seconds");
+    };
+    for (const auto& files : {authority().expired(), authority().not_yet_valid(),
+                              authority().other_host(), authority().self_signed()}) {
+      auto server = server_with(files);
+      const auto port = server->port();
+      const auto end = end_of(ask(port, "verify = false"));
+      REQUIRE(end.has_value());
+      const auto check = check_of(port, trust());
+      const auto refused = test::ask(check);
+      INFO(refused.detail);
+      CHECK(refused.outcome == Outcome::fail);
+      CHECK(end_of(refused) == end);
+      CHECK(test::measured(refused, "check_tls_info", {"TLSv1.3"}) == 1);
+      server.reset();
+      const auto unreached = test::ask(check);
+      CHECK(unreached.reason == Reason::refused);
+      CHECK(unreached.measurements.empty());
+    }
+  }
+
   TEST_CASE("tls: a certificate near its end is warn cert_expiring, never a failure") {
     const auto server = server_with(authority().issue({.ends_in = std::chrono::hours(24 * 5)}));
     const auto result = ask(server->port(), trust());

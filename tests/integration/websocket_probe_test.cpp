@@ -446,7 +446,9 @@ TEST_SUITE("websocket") {
     CHECK(ask(check_of(wss(*server))).result.reason == Reason::tls_verify);
     CHECK(ask(check_of(wss(*server), "verify = false")).result.outcome == Outcome::pass);
     const auto expired = server_with(authority.expired());
-    CHECK(ask(check_of(wss(*expired), trust)).result.reason == Reason::tls_expired);
+    const auto refused = ask(check_of(wss(*expired), trust)).result;
+    CHECK(refused.reason == Reason::tls_expired);
+    CHECK(test::measured(refused, "check_tls_not_after_timestamp_seconds").value_or(0) > 1e9);
     CHECK(ask(check_of(wss(*expired))).result.reason == Reason::tls_expired);
     const auto other = server_with(authority.other_host());
     CHECK(ask(check_of(wss(*other), trust)).result.reason == Reason::tls_verify);
