@@ -59,10 +59,11 @@ struct Url {
   std::string user;      // decoded
   std::string password;  // decoded
   bool has_user = false;
-  std::string host;        // decoded, no brackets; a Unix path for the …+unix schemes
-  std::uint16_t port = 0;  // 0: none given
-  std::string path;        // raw, with leading '/', may be empty
-  std::string query;       // raw, without '?'
+  bool has_password = false;  // also an empty one: "user:@"
+  std::string host;           // decoded, no brackets; a Unix path for the …+unix schemes
+  std::uint16_t port = 0;     // 0: none given
+  std::string path;           // raw, with leading '/', may be empty
+  std::string query;          // raw, without '?'
   std::vector<std::pair<std::string, std::string>> parameters;  // decoded query
 };
 /// Needs scheme and "://". Host and port may be missing (`unix:///run/redis.sock`); whether that is

@@ -207,6 +207,17 @@ std::string forbidden(const Answers& answers) {
   return denied.empty() ? denied : "no permission for " + denied;
 }
 
+/// A user who may ask neither learns nothing: the server refuses before it looks at its own state.
+/// A write that was done tells as much as a read.
+std::optional<ProbeResult> judge_blindness(const Answers& answers) {
+  const auto denied = ErrorKind::no_permission;
+  const bool wrote = answers.write && !answers.write->is_error();
+  if (wrote || !says(answers.ping, denied) || !says(answers.read, denied)) return std::nullopt;
+  return failed(Reason::auth,
+                "no permission for PING and EXISTS: nothing of this server can be "
+                "told; let the user of the url run one of them");
+}
+
 std::string loading_progress(const Info* info) {
   if (info == nullptr || info->loading != true) return {};
   std::string text;
@@ -299,6 +310,7 @@ ProbeResult judge(const Answers& answers, const Info* info, const Expectations& 
   if (answers.ping) {
     if (auto result = judge_ping(*answers.ping, expectations.role)) return *result;
   }
+  if (auto result = judge_blindness(answers)) return *result;
   const RoleFacts facts = role_facts(answers.role, info);
   if (auto result = judge_role(answers, facts, expectations.role)) return *result;
   if (answers.write) {
@@ -307,7 +319,9 @@ ProbeResult judge(const Answers& answers, const Info* info, const Expectations& 
   }
   const auto warnings = find_warnings(answers, facts, info, expectations);
   const std::string denied = forbidden(answers);
-  ProbeResult result = passed(denied.empty() ? "PONG" : "PONG (" + denied + ")");
+  const bool ponged = !says(answers.ping, ErrorKind::no_permission);
+  ProbeResult result = passed(ponged ? "PONG" : "answered");
+  if (!denied.empty()) result.detail += " (" + denied + ")";
   if (!warnings.empty()) result = warned(warnings.front().reason, warnings.front().detail);
   for (std::size_t i = 1; i < warnings.size(); ++i) result.detail += "; " + warnings[i].detail;
   if (!denied.empty()) result.remark = denied + ": what it tells is not known";

@@ -130,9 +130,9 @@ struct Question {
   std::optional<Reply> Answers::*reply;
 };
 
-/// One command, or none without a password.
+/// One command, or none without user and password.
 std::vector<Command> auth_commands(const Server& server) {
-  if (server.password.empty()) return {};
+  if (server.user.empty() && server.password.empty()) return {};
   // Without a user the old form, which servers before ACLs know too.
   if (server.user.empty()) return {{"AUTH", server.password}};
   return {{"AUTH", server.user, server.password}};

@@ -27,12 +27,13 @@ std::optional<Error> set_database(Server& server, std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<Error> read_parameters(Server& server, const net::Url& url) {
+std::optional<Error> read_parameters(Server& server, const net::Url& url, bool& has_password) {
   for (const auto& [name, value] : url.parameters) {
     if (name == "db") {
       if (auto error = set_database(server, value)) return error;
     } else if (name == "password") {
       server.password = value;
+      has_password = true;
     } else if (name == "user" || name == "username") {
       server.user = value;
     } else {
@@ -80,9 +81,12 @@ Result<Server> parse_server(std::string_view text) {
   server.user = url.user;
   server.password = url.password;
   if (auto error = read_place(server, url)) return *error;
-  if (auto error = read_parameters(server, url)) return *error;
-  if (!server.user.empty() && server.password.empty()) {
-    return Error{"a user without a password; for a password alone " + std::string(form)};
+  bool has_password = url.has_password;
+  if (auto error = read_parameters(server, url, has_password)) return *error;
+  // More often it is a password that lacks its colon.
+  if (!server.user.empty() && !has_password) {
+    return Error{"a user without a password; for a password alone " + std::string(form) +
+                 ", for a user that needs none redis://user:@host:6379/0"};
   }
   return server;
 }

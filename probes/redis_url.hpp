@@ -16,7 +16,7 @@ struct Server {
   net::Endpoint endpoint;
   bool tls = false;
   std::string user;      // empty: the default user
-  std::string password;  // empty: no AUTH
+  std::string password;  // empty without a user: no AUTH; with one: it has none (nopass)
   int database = 0;
   /// scheme://host:port or unix:///path; nothing secret in it.
   std::string target;

@@ -109,7 +109,8 @@ std::optional<Error> read_user(Url& url, std::string_view text) {
   const auto colon = text.find(':');
   url.has_user = true;
   url.user = percent_decode(text.substr(0, colon));
-  if (colon != std::string_view::npos) url.password = percent_decode(text.substr(colon + 1));
+  url.has_password = colon != std::string_view::npos;
+  if (url.has_password) url.password = percent_decode(text.substr(colon + 1));
   if (url.user.find('\0') != std::string::npos || url.password.find('\0') != std::string::npos) {
     return Error{"a NUL byte (%00) in user or password"};
   }

@@ -387,6 +387,11 @@ TEST_SUITE("redis") {
 
     server.command({"ACL", "SETUSER", "blind", "on", ">hunter22", "~other:*", "+ping", "+exists"});
     expect(ask(check_of(url_as(server, "blind:hunter22"))), Outcome::pass, Reason::none, "EXISTS");
+
+    server.command({"ACL", "SETUSER", "nothing", "on", ">hunter22", "~*", "-@all", "+get"});
+    const ProbeResult untold = ask(check_of(url_as(server, "nothing:hunter22")));
+    expect(untold, Outcome::fail, Reason::auth, "no permission for PING and EXISTS");
+    CHECK(untold.detail.find("PONG") == std::string::npos);
   }
 
   TEST_CASE("redis: where ROLE is refused the role comes from INFO") {
@@ -399,6 +404,16 @@ TEST_SUITE("redis") {
     expect(ask(master), Outcome::pass, Reason::none, "no permission for ROLE");
     server.command({"REPLICAOF", "127.0.0.1", std::to_string(free_port())});
     expect(ask(master), Outcome::fail, Reason::readonly);  // not what INFO said a minute ago
+  }
+
+  TEST_CASE("redis: a user without a password is logged in as that user") {
+    const RedisServer server;
+    server.command({"ACL", "SETUSER", "open", "on", "nopass", "~*", "+@all"});
+    server.command({"ACL", "SETUSER", "default", "off"});
+    const auto check = check_of(url_as(server, "open:"));
+    expect(ask(check), Outcome::pass, Reason::none, "PONG");
+    expect(ask(check_of(url_as(server, "nobody:"))), Outcome::fail, Reason::auth, "WRONGPASS");
+    expect(ask(check_of(server.url())), Outcome::fail, Reason::auth, "NOAUTH");
   }
 
   TEST_CASE("redis: a write the user may not make is fail(auth)") {

@@ -130,6 +130,23 @@ TEST_CASE("redis classify: an error to the read decides over PONG") {
   }
 }
 
+TEST_CASE("redis classify: a user who may neither PING nor read learns nothing: fail(auth)") {
+  Answers answers = well();
+  answers.ping = error("NOPERM no permissions to run the 'ping' command");
+  const ProbeResult unponged = judge(answers, nullptr, {});
+  check_result(unponged, Outcome::pass, Reason::none);
+  CHECK(unponged.detail == "answered (no permission for PING)");
+  answers.read = error("NOPERM no permissions to run the 'exists' command");
+  answers.info = error("NOPERM no permissions to run the 'info' command");
+  const ProbeResult blind = judge(answers, nullptr, {});
+  check_result(blind, Outcome::fail, Reason::auth);
+  CHECK(blind.detail.starts_with("no permission for PING and EXISTS"));
+  answers.write = error("NOPERM no permissions to run the 'set' command");
+  check_result(judge(answers, nullptr, {}), Outcome::fail, Reason::auth);
+  answers.write = text("OK");
+  check_result(judge(answers, nullptr, {}), Outcome::pass, Reason::none);
+}
+
 TEST_CASE("redis classify: MISCONF on PING warns, and fails when writing matters") {
   Answers answers = well();
   answers.ping = error("MISCONF Redis is configured to save RDB snapshots");

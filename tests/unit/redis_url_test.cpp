@@ -45,6 +45,17 @@ TEST_CASE("redis url: a password alone has no user, and port and database have d
   CHECK(server.database == 0);
 }
 
+TEST_CASE("redis url: a user may have an empty password, and it has to be written") {
+  for (const auto* url : {"redis://ann:@cache", "redis://cache?user=ann&password=",
+                          "unix:///run/redis.sock?user=ann&password="}) {
+    CAPTURE(url);
+    CHECK(parsed(url).user == "ann");
+    CHECK(parsed(url).password.empty());
+  }
+  CHECK(has(mistake("redis://ann@cache"), "redis://user:@host"));
+  CHECK(has(mistake("redis://cache?user=ann"), "user without a password"));
+}
+
 TEST_CASE("redis url: the schemes with an s are TLS, valkey is redis") {
   CHECK(parsed("rediss://cache").tls);
   CHECK(parsed("valkeys://cache").tls);
