@@ -338,7 +338,8 @@ class Login {
     if (const auto failure = wrong_role(text)) return problem(*failure);
     const long verified = last_verify_result();
     if (verified != X509_V_OK && text.find("certificate verify failed") != std::string::npos) {
-      return problem(tls::handshake_failure(verified, 0, server_.host));
+      return problem(tls::refused_certificate(
+          {.verify_result = verified, .host = server_.host, .trust_setting = "sslrootcert"}));
     }
     return problem(classify_libpq(text, where));
   }

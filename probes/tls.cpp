@@ -89,6 +89,7 @@ struct VerifyNote {
   std::string names;      // of the certificate at fault
   long also = X509_V_OK;  // what else is wrong with one that is outside its validity
   std::optional<Peer> shown;
+  std::string_view trust_setting = "ca_file";
 };
 
 /// X509_V_OK: today is between its dates.
@@ -169,14 +170,16 @@ net::Failure verify_failure(const VerifyNote& note, std::string_view host) {
       return {Reason::tls_expired,
               certificate + " is not valid yet; is the clock right?" + also_text(note.also)};
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-      return {Reason::tls_verify, certificate + " is self-signed; set ca_file to trust it"};
+      return {Reason::tls_verify, certificate + " is self-signed; set " +
+                                      std::string(note.trust_setting) + " to trust it"};
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      return {Reason::tls_verify, certificate +
-                                      " leads to an unknown root: set ca_file, or the server does "
-                                      "not send its intermediate certificates"};
+      return {Reason::tls_verify, certificate + " leads to an unknown root: set " +
+                                      std::string(note.trust_setting) +
+                                      ", or the server does not send its intermediate "
+                                      "certificates"};
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return {Reason::tls_verify,
@@ -504,6 +507,11 @@ net::Failure handshake_failure(long verify_result, unsigned long openssl_error,
   if (is_eof(openssl_error)) return closed_in_handshake(host);
   return {Reason::tls, "TLS handshake" + (host.empty() ? "" : " with " + std::string(host)) + ": " +
                            reason_text(openssl_error)};
+}
+
+net::Failure refused_certificate(const Refusal& refusal) {
+  return verify_failure({.error = refusal.verify_result, .trust_setting = refusal.trust_setting},
+                        refusal.host);
 }
 
 long verify_result_of(const ssl_st* ssl) {

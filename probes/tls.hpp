@@ -109,6 +109,14 @@ class Client {
 [[nodiscard]] net::Failure handshake_failure(long verify_result, unsigned long openssl_error,
                                              std::string_view host = {});
 
+/// A certificate that somebody else refused (libpq), in the words of whoever set it up.
+struct Refusal {
+  long verify_result = 0;
+  std::string_view host;
+  std::string_view trust_setting;  // what names the authorities there
+};
+[[nodiscard]] net::Failure refused_certificate(const Refusal& refusal);
+
 /// SSL_get_verify_result for a session that somebody else verified (libpq), with the rule of all
 /// kinds: a refused certificate outside its validity is that, whatever else is wrong with it.
 [[nodiscard]] long verify_result_of(const ssl_st* ssl);

@@ -118,6 +118,11 @@ std::string accept_for(std::string_view key) {
   return http::base64({reinterpret_cast<const char*>(digest.data()), length});
 }
 
+bool is_interim(std::string_view head) {
+  const auto status = status_of(first_line(head));
+  return status && *status >= 100 && *status < 200 && *status != switching_protocols;
+}
+
 std::optional<net::Failure> refusal(std::string_view head, const Upgrade& upgrade,
                                     const Scrub& scrub) {
   const auto status = status_of(first_line(head));

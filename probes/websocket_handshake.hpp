@@ -32,6 +32,9 @@ struct Upgrade {
 /// What Sec-WebSocket-Accept has to be for that key.
 [[nodiscard]] std::string accept_for(std::string_view key);
 
+/// A head that another one follows (RFC 9110 §15.2): any 1xx but 101.
+[[nodiscard]] bool is_interim(std::string_view head);
+
 /// Why the head of an answer (up to and with its blank line) is no consent to `upgrade`: protocol
 /// when it breaks the rules, status when it is any other status than 101.
 [[nodiscard]] std::optional<net::Failure> refusal(std::string_view head, const Upgrade& upgrade,

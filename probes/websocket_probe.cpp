@@ -47,7 +47,7 @@ constexpr std::array<SettingSpec, 5> own_settings{{
      .url = true},
     {.name = "send",
      .type = SettingType::live_text,
-     .doc = "text message to send; without send and expect a ping must be answered",
+     .doc = "text message to send; unless expect is given, too, a ping must be answered",
      .secret = true,
      .harmless = is_harmless},
     {.name = "expect",
@@ -137,9 +137,16 @@ class Conversation {
       return failure;
     }
     std::string head;
+    std::size_t interim = 0;  // bytes of the heads before it
     std::size_t end = std::string::npos;
-    while ((end = head.find(head_end)) == std::string::npos) {
-      if (head.size() > head_max) {
+    while ((end = head.find(head_end)) == std::string::npos || websocket::is_interim(head)) {
+      if (end != std::string::npos) {
+        interim += end + head_end.size();
+        head.erase(0, end + head_end.size());
+        if (!websocket::may_be_http(head)) return not_http(head);
+        continue;
+      }
+      if (interim + head.size() > head_max) {
         return net::Failure{Reason::too_large, "the header is longer than 16384 bytes"};
       }
       const auto bytes = read();

@@ -166,7 +166,12 @@ TEST_SUITE("postgres") {
   TEST_CASE("postgres: certificates that cannot be trusted are fail(tls_verify)") {
     const Authority other("somebody else");
     const auto url = secure().url("sslmode=verify-full&sslrootcert=" + other.ca_file().string());
-    expect_fail(ask(postgres_check(url)), Reason::tls_verify);
+    const auto distrusted = ask(postgres_check(url));
+    expect_fail(distrusted, Reason::tls_verify, "set sslrootcert");
+    CHECK(distrusted.detail.find("ca_file") == std::string::npos);
+    PostgresServer lone(with_tls(authority().self_signed()));
+    expect_fail(ask(postgres_check(verified(lone))), Reason::tls_verify,
+                "self-signed; set sslrootcert to trust it");
     PostgresServer elsewhere(with_tls(authority().other_host()));
     expect_fail(ask(postgres_check(verified(elsewhere))), Reason::tls_verify, "localhost");
     const auto ca_only =

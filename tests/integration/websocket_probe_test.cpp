@@ -304,6 +304,41 @@ TEST_SUITE("websocket") {
     }
   }
 
+  TEST_CASE(
+      "websocket: interim answers before the 101 are passed over, and are none by themselves") {
+    const std::string interim =
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n";
+    const ScriptedServer patient([&](ScriptedConnection& connection) {
+      connection.send(interim);
+      WebsocketPeer peer(connection);
+      if (peer.upgrade()) peer.echo();
+    });
+    const auto good = ask(patient);
+    INFO(good.result.detail);
+    CHECK(good.result.outcome == Outcome::pass);
+    const ScriptedServer denying([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send(interim + test::http_answer("403 Forbidden", "no"));
+    });
+    CHECK(says(ask(denying), "HTTP 403 Forbidden"));
+    const ScriptedServer closing([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send(interim);
+    });
+    CHECK(ask(closing).result.reason == Reason::reset);
+    const ScriptedServer endless([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send_endlessly(interim);
+    });
+    CHECK(ask(endless).result.reason == Reason::too_large);
+    const ScriptedServer nonsense([&](ScriptedConnection& connection) {
+      connection.read_request();
+      connection.send(interim + "-ERR\r\n");
+      connection.hang();
+    });
+    CHECK(ask(nonsense).result.reason == Reason::protocol);
+  }
+
   TEST_CASE("websocket: a 101 with a wrong Accept key, and what is no HTTP, are protocol") {
     const ScriptedServer wrong_key([](ScriptedConnection& connection) {
       connection.read_request();

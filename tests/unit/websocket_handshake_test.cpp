@@ -124,6 +124,15 @@ TEST_SUITE("websocket handshake") {
     CHECK(moved->detail.ends_with(": leads to /login-***/x"));
   }
 
+  TEST_CASE("websocket handshake: an interim answer is any 1xx but 101") {
+    CHECK(websocket::is_interim("HTTP/1.1 100 Continue\r\n\r\n"));
+    CHECK(websocket::is_interim("HTTP/1.1 199 x\r\n\r\n"));
+    CHECK(!websocket::is_interim("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
+    CHECK(!websocket::is_interim("HTTP/1.1 200 OK\r\n\r\n"));
+    CHECK(!websocket::is_interim("HTTP/1.1 099 x\r\n\r\n"));
+    CHECK(!websocket::is_interim("-ERR\r\n\r\n"));
+  }
+
   TEST_CASE("websocket handshake: what can't be HTTP is noticed with its first byte") {
     CHECK(websocket::may_be_http(""));
     CHECK(websocket::may_be_http("HT"));
