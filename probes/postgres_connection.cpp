@@ -5,11 +5,13 @@
 #include <openssl/x509_vfy.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <random>
@@ -59,6 +61,21 @@ short events_of(PostgresPollingStatusType wanted) {
 std::size_t waiting_bytes(int fd) {
   int count = 0;
   return ioctl(fd, FIONREAD, &count) == 0 && count > 0 ? static_cast<std::size_t>(count) : 0;
+}
+
+/// What libpq reads as an ErrorResponse of protocol 3 has such a length (fe-connect.c, MAX_ERRLEN).
+constexpr std::uint32_t error_length_min = 8;
+constexpr std::uint32_t error_length_max = 30'000;
+
+/// Any other one is for libpq the text of protocol 2, for whose end it waits as long as the server
+/// holds the line.
+bool is_impossible_error(int fd) {
+  std::array<unsigned char, 5> head{};
+  const auto count = recv(fd, head.data(), head.size(), MSG_PEEK | MSG_DONTWAIT);
+  if (count != static_cast<ssize_t>(head.size()) || head[0] != 'E') return false;
+  std::uint32_t length = 0;
+  for (std::size_t i = 1; i < head.size(); ++i) length = length << 8U | head[i];
+  return length < error_length_min || length > error_length_max;
 }
 
 /// How far an attempt got: of several failures the one that got furthest says most.
@@ -305,17 +322,33 @@ class Login {
         case net::Wait::ready:
           break;
         case net::Wait::timeout:
-          return problem({Reason::timeout, where_ + " accepts connections but does not answer"});
+          return unanswered();
         case net::Wait::interrupted:
           return interrupted();
       }
       bytes += waiting_bytes(fd);
       if (bytes > login_bytes_max) return problem({Reason::protocol, "an endless login"});
+      note_first_answer(connection);
       wants_ = PQconnectPoll(connection);
       note_progress(connection);
     }
     phases_.set(Phase::auth, Clock::now() - secured_.value_or(connected_));
     return Connection(std::move(handle), target_.database);
+  }
+
+  /// Of the startup message; what comes encrypted is not looked at.
+  void note_first_answer(pg_conn* connection) {
+    const bool awaited = PQstatus(connection) == CONNECTION_AWAITING_RESPONSE;
+    if (malformed_ || !awaited || PQsslInUse(connection) != 0) return;
+    malformed_ = is_impossible_error(PQsocket(connection));
+  }
+
+  [[nodiscard]] Problem unanswered() const {
+    if (malformed_ == true) {
+      return problem({Reason::protocol,
+                      where_ + " begins an error of an impossible length, and does not end it"});
+    }
+    return problem({Reason::timeout, where_ + " accepts connections but does not answer"});
   }
 
   void note_progress(pg_conn* connection) {
@@ -362,6 +395,7 @@ class Login {
   PostgresPollingStatusType wants_ = PGRES_POLLING_WRITING;
   TimePoint connected_{};
   std::optional<TimePoint> secured_;
+  std::optional<bool> malformed_;  // the first answer; nothing: none came yet
 };
 
 // ---- replies ------------------------------------------------------------------------------------

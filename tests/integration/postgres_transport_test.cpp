@@ -383,6 +383,24 @@ TEST_SUITE("postgres") {
                 Reason::dns);
   }
 
+  TEST_CASE("postgres: an error of an impossible length is fail(protocol), also on an open line") {
+    using namespace std::string_literals;
+    for (const auto& answer : {"E\x7f\xff\xff\xffSFATAL"s, "E\xff\xff\xff\xffSFATAL"s, "E\0\0\0\4"s,
+                               "E\0\1\0\0SFATAL"s}) {
+      const OneAnswer holds(answer, OneAnswer::Then::hold);
+      const auto check = postgres_check(holds.url());
+      // A Machine that stands still may not have heard it by then.
+      CHECK(eventually([&] { return ask(check, 400ms).reason == Reason::protocol; }));
+    }
+    // One that is possible and not finished is no answer.
+    const OneAnswer slow("E\0\0\1\0SFATAL"s, OneAnswer::Then::hold);
+    const auto unfinished = postgres_check(slow.url());
+    CHECK(eventually([&] { return ask(unfinished, 400ms).reason == Reason::timeout; }));
+    // What a postmaster without memory for a new process says, in the way of protocol 2.
+    const OneAnswer old("Ecould not fork new process for connection: Out of memory\n\0"s);
+    CHECK(ask(postgres_check(old.url())).detail.find("could not fork") != std::string::npos);
+  }
+
   TEST_CASE("postgres: a dropped SYN is fail(connect_timeout) at the deadline") {
     const BlackHole hole;
     const auto url = "postgres://u:p@127.0.0.1:" + std::to_string(hole.port()) + "/d";
