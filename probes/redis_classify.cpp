@@ -208,11 +208,12 @@ std::string forbidden(const Answers& answers) {
 }
 
 /// A user who may ask neither learns nothing: the server refuses before it looks at its own state.
-/// A write that was done tells as much as a read.
+/// A write that was done, and a message that comes back, tell as much as a read.
 std::optional<ProbeResult> judge_blindness(const Answers& answers) {
   const auto denied = ErrorKind::no_permission;
   const bool wrote = answers.write && !answers.write->is_error();
-  if (wrote || !says(answers.ping, denied) || !says(answers.read, denied)) return std::nullopt;
+  if (answers.round_trip || wrote || !says(answers.ping, denied) || !says(answers.read, denied))
+    return std::nullopt;
   return failed(Reason::auth,
                 "no permission for PING and EXISTS: nothing of this server can be "
                 "told; let the user of the url run one of them");

@@ -49,6 +49,7 @@ struct Answers {
   std::optional<Reply> role;
   std::optional<Reply> write;  // SET
   std::optional<Reply> info;   // INFO; only whether it is allowed
+  bool round_trip = false;     // by pubsub: still to be made, and it tells enough
 };
 
 /// The role a server has, and its link to its master where it has one.

@@ -283,6 +283,7 @@ RedisProbe::Try RedisProbe::try_once(const Attempt& attempt) {
     if (fresh || !tried.lost) forget_depth();
   } else {
     Answers answers;
+    answers.round_trip = !options_.channel.empty();
     for (std::size_t i = 0; i < asked.size(); ++i) answers.*asked[i].reply = exchange.replies[i];
     tried.result = judge(answers, attempt);
     tried.lost =

@@ -29,7 +29,8 @@ std::string url_of(const ServerConfig& server) {
   return "http://" + host + server.listen.substr(colon);
 }
 
-bool is_http_url(std::string_view url) {
+bool is_http_url(const std::string& given) {
+  const std::string url = to_lower(given);
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (url.starts_with(scheme)) return url.find_first_not_of('/', scheme.size()) == scheme.size();
   }
@@ -62,14 +63,19 @@ Result<RemoteAgent> find_agent(const Arguments& arguments, std::size_t url) {
   const ConfigSource source = config_source(arguments);
   agent.token = source.environment("VITALS_TOKEN").value_or("");
   agent.url = default_url;
-  const auto config = load_config(source);
-  if (config) {
-    agent.url = url_of(config.value().server);
-    if (const auto token = config.value().server.token.read()) agent.token = token.value();
-  } else if (find_config(source) && !has_url) {
-    return Error{config.error().lines.front() +
+  const auto server = load_server_access(source);
+  if (server) {
+    agent.url = url_of(server.value());
+    if (const auto token = server.value().token.read()) agent.token = token.value();
+  } else if (!has_url) {
+    return Error{server.error().lines.front() +
                  "; so where the agent listens is not known: give its URL, http://127.0.0.1:9100 "
                  "unless [server] listen says otherwise"};
+  }
+  // A file that was named is asked to be right as a whole.
+  if (arguments.config && !has_url) {
+    if (const auto config = load_config(source); !config)
+      return Error{config.error().lines.front()};
   }
   const std::string configured = agent.url;
   if (has_url) agent.url = arguments.names[url];

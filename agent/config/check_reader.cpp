@@ -216,7 +216,7 @@ Circle circle_from(const Needed& needed, std::string_view start) {
   return {};
 }
 
-/// Told where groups are read.
+/// A mistake by itself, told where groups are read.
 bool is_member_below_group(const CheckSpec& check,
                            const std::vector<std::shared_ptr<const CheckSpec>>& groups) {
   const auto is_parent = [&](const auto& group) { return group->name == check.parent; };

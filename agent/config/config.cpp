@@ -100,6 +100,12 @@ Result<Config, ConfigMistakes> load_config(const ConfigSource& source, ConfigOri
   return config_of(std::move(input), std::move(origin.files));
 }
 
+Result<ServerConfig, ConfigMistakes> load_server_access(const ConfigSource& source) {
+  const auto input = input_from(source);
+  if (!input) return input.error();
+  return config::load_access(input.value());
+}
+
 Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source) {
   const auto input = input_from(source);
   if (!input) return input.error();

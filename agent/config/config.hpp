@@ -116,6 +116,10 @@ struct ConfigMistakes {
 [[nodiscard]] Result<Config, ConfigMistakes> load_config(const ConfigSource& source,
                                                          ConfigOrigin origin);
 
+/// Where the agent listens, and its token, for whoever asks it: a check may name variables that the
+/// one who asks does not have (cron). Mistakes elsewhere are none here.
+[[nodiscard]] Result<ServerConfig, ConfigMistakes> load_server_access(const ConfigSource& source);
+
 /// [app] user and no more, for a one-off command: mistakes elsewhere must not stop a release.
 [[nodiscard]] Result<AppUser, ConfigMistakes> load_app_user(const ConfigSource& source);
 

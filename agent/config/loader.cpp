@@ -124,7 +124,38 @@ class Loader {
     return std::move(loaded_);
   }
 
+  Result<ServerConfig, ConfigMistakes> run_access() {
+    loaded_.config.secrets = std::make_shared<SecretSet>(rotating_secrets_max);
+    Value server;
+    if (input_.text) {
+      auto document = parse_document(*input_.text);
+      if (!document) {
+        mistakes_.add(document.error().place, {}, document.error().message);
+        return mistakes_.lines();
+      }
+      server = take_table(document.value(), "server");
+    }
+    read_server(alone(server, "listen"));
+    override_listen();
+    if (!mistakes_.empty()) return mistakes_.lines();
+    // Who asks from this Machine may not have the token, and needs none.
+    read_server(alone(server, "token"));
+    override_token();
+    return loaded_.config.server;
+  }
+
  private:
+  /// A table with that key of `table` only, expanded.
+  Value alone(const Value& table, std::string_view key) {
+    Value part;
+    part.type = Value::Type::table;
+    part.key = table.key;
+    part.place = table.place;
+    if (const Value* const found = table.find(key)) part.children.push_back(*found);
+    expand_all(part, "server", input_.environment, mistakes_);
+    return part;
+  }
+
   [[nodiscard]] ConfigMistakes all_mistakes() const {
     ConfigMistakes all = mistakes_.lines();
     if (discovered_badly_) all.way_out = file_instead;
@@ -324,14 +355,22 @@ class Loader {
     return std::nullopt;
   }
 
-  void override_from_environment() {
-    Config& config = loaded_.config;
+  void override_listen() {
     if (auto v = variable<std::string>("VITALS_LISTEN", to_listen_address)) {
-      config.server.listen = *v;
+      loaded_.config.server.listen = *v;
       listen_setting_ = "VITALS_LISTEN";
     }
+  }
+
+  void override_token() {
     const auto token = [&](const Value& value) { return read_token(value); };
-    if (auto v = variable<Text>("VITALS_TOKEN", token)) config.server.token = *v;
+    if (auto v = variable<Text>("VITALS_TOKEN", token)) loaded_.config.server.token = *v;
+  }
+
+  void override_from_environment() {
+    Config& config = loaded_.config;
+    override_listen();
+    override_token();
     const auto choice = [](std::string_view choices) {
       return [choices](const Value& value) { return to_choice(value, choices); };
     };
@@ -353,6 +392,10 @@ class Loader {
 }  // namespace
 
 Result<Loaded, ConfigMistakes> load(const LoadInput& input) { return Loader(input).run(); }
+
+Result<ServerConfig, ConfigMistakes> load_access(const LoadInput& input) {
+  return Loader(input).run_access();
+}
 
 Result<AppUser, ConfigMistakes> load_user(const LoadInput& input) {
   if (!input.text) return AppUser();

@@ -34,6 +34,10 @@ struct Loaded {
 
 [[nodiscard]] Result<Loaded, ConfigMistakes> load(const LoadInput& input);
 
+/// [server] listen and token alone, with the variables that override them, whatever else is wrong;
+/// a token that can't be read is none.
+[[nodiscard]] Result<ServerConfig, ConfigMistakes> load_access(const LoadInput& input);
+
 /// [app] user alone, whatever else is wrong; empty when there is none.
 [[nodiscard]] Result<AppUser, ConfigMistakes> load_user(const LoadInput& input);
 

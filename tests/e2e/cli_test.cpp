@@ -251,6 +251,7 @@ TEST_CASE("status, drain, undrain: talk to the running agent, 2 when none answer
   const std::string url = "http://127.0.0.1:" + std::to_string(agent.port());
   const std::string config = agent.config_file();
   CHECK(vitals({"status", url}).code == 0);
+  CHECK(vitals({"status", "HTTP" + url.substr(4)}).code == 0);
   CHECK(vitals({"status", "--config", config}).code == 0);
   CHECK(vitals({"drain", "--config", config}).code == 0);
   CHECK(agent.get("/health").status == 503);
@@ -290,6 +291,32 @@ TEST_CASE("status, drain: a config that was found and is bad is exit 3, with a w
     CHECK(says(refused, "give its URL"));
     CHECK(inside({command, url}).code == 0);
   }
+}
+
+TEST_CASE(
+    "heartbeat, status: whoever has not the variables of the checks finds the agent all the same") {
+  const TempDir folder;
+  const auto port = free_port();
+  const std::string listen = "127.0.0.1:" + std::to_string(port);
+  folder.write("vitals.toml", "[server]\nlisten = \"" + listen +
+                                  "\"\ntoken = \"${CLI_TEST_TOKEN}\"\n[checks.backup]\nkind = " +
+                                  "\"heartbeat\"\nevery = \"1h\"\n[checks.db]\nkind = \"tcp\"\n" +
+                                  "address = \"${CLI_TEST_ADDRESS}\"\nimpact = \"info\"\n");
+  const Process agent(
+      {.argv = {vitals_binary(), "serve"},
+       .environment = {{"CLI_TEST_TOKEN", "canary-of-the-test"}, {"CLI_TEST_ADDRESS", listen}},
+       .directory = folder.path()});
+  REQUIRE(eventually([&] { return http(port, "/health/live").status == 200; }));
+  const auto from_cron = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), vitals_binary());
+    return run({.argv = std::move(words), .clean_environment = true, .directory = folder.path()},
+               std::chrono::seconds(30));
+  };
+  const auto posted = from_cron({"heartbeat", "backup"});
+  CHECK_MESSAGE(posted.code == 0, posted.output);
+  CHECK(http(port, "/health/check/backup").status == 200);
+  CHECK(from_cron({"status"}).code == 0);
+  CHECK(from_cron({"status", "--config", (folder.path() / "vitals.toml").string()}).code == 3);
 }
 
 TEST_CASE("environment: PORT, DATABASE_URL and REDIS_URL make checks, the REST URL is refused") {

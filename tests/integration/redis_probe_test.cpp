@@ -511,6 +511,16 @@ TEST_SUITE("redis") {
            Reason::auth, "NOPERM");
   }
 
+  TEST_CASE("redis: who may do nothing but publish and subscribe is told by the round trip") {
+    const RedisServer server;
+    server.command({"ACL", "SETUSER", "watch", "on", ">hunter22", "resetchannels", "&chat", "-@all",
+                    "+subscribe", "+publish"});
+    const auto url = url_as(server, "watch:hunter22");
+    expect(ask(check_of(url, "pubsub = \"chat\"")), Outcome::pass, Reason::none, "PING");
+    expect(ask(check_of(url, "pubsub = \"other\"")), Outcome::fail, Reason::auth, "NOPERM");
+    expect(ask(check_of(url)), Outcome::fail, Reason::auth, "PING and EXISTS");
+  }
+
   TEST_CASE("redis: a message that never comes back is fail(timeout)") {
     ScriptedServer server([](ScriptedConnection& peer) {
       if (peer.number() == 1) {

@@ -143,6 +143,11 @@ TEST_CASE("redis classify: a user who may neither PING nor read learns nothing: 
   CHECK(blind.detail.starts_with("no permission for PING and EXISTS"));
   answers.write = error("NOPERM no permissions to run the 'set' command");
   check_result(judge(answers, nullptr, {}), Outcome::fail, Reason::auth);
+  answers.write.reset();
+  check_result(judge(answers, nullptr, {}), Outcome::fail, Reason::auth);
+  answers.round_trip = true;
+  check_result(judge(answers, nullptr, {}), Outcome::pass, Reason::none);
+  answers.round_trip = false;
   answers.write = text("OK");
   check_result(judge(answers, nullptr, {}), Outcome::pass, Reason::none);
 }
