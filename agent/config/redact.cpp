@@ -109,9 +109,37 @@ constexpr std::array<std::string_view, 37> harmless_keys{"host",
                                                          "replication",
                                                          "passfile"};
 
-bool is_harmless_key(std::string_view key) {
-  return std::any_of(harmless_keys.begin(), harmless_keys.end(),
+/// What pools and drivers add to it. These show their values, too, but do not make a connection
+/// string of a text: "service=billing state=down" is none.
+constexpr std::array<std::string_view, 15> extra_harmless_keys{"schema",
+                                                               "search_path",
+                                                               "pgbouncer",
+                                                               "service",
+                                                               "krbsrvname",
+                                                               "gsslib",
+                                                               "gssdelegation",
+                                                               "min_protocol_version",
+                                                               "max_protocol_version",
+                                                               "ssl_mode",
+                                                               "sslaccept",
+                                                               "connection_limit",
+                                                               "pool_timeout",
+                                                               "socket_timeout",
+                                                               "statement_timeout"};
+
+template <std::size_t N>
+bool holds(const std::array<std::string_view, N>& keys, std::string_view key) {
+  return std::any_of(keys.begin(), keys.end(),
                      [&](std::string_view each) { return same_ignoring_case(each, key); });
+}
+
+/// What else a value of that key may have in it: programs and their instances ("app (web:1)"), and
+/// a user of Azure's ("me@server").
+std::string_view extra_marks(std::string_view key) {
+  constexpr std::array<std::string_view, 2> names{"application_name", "fallback_application_name"};
+  constexpr std::array<std::string_view, 2> users{"user", "username"};
+  if (holds(names, key)) return "()@:";
+  return holds(users, key) ? "()@" : "";
 }
 
 bool is_key(std::string_view text) {
@@ -127,13 +155,18 @@ bool names_a_password(std::string_view key) {
 }
 
 /// Whether a value is what it should be: not a whole URL, not pairs of another driver's form.
-bool is_plain(std::string_view value) {
+bool is_plain(std::string_view key, std::string_view value) {
   constexpr std::string_view address = "0123456789abcdefABCDEF:.,[]";
   if (value.find_first_not_of(address) == std::string_view::npos) return true;
-  return std::all_of(value.begin(), value.end(), [](char c) {
+  // "u:password@h"
+  if (value.find('@', std::min(value.find(':'), value.size())) != std::string_view::npos) {
+    return false;
+  }
+  const auto marks = std::string(" ._-,/+~*").append(extra_marks(key));
+  return std::all_of(value.begin(), value.end(), [&](char c) {
     const char lower = to_lower(c);
     return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-           std::string_view(" ._-,/+~*").find(c) != std::string_view::npos;
+           marks.find(c) != std::string::npos;
   });
 }
 
@@ -182,7 +215,8 @@ std::vector<Pair> pairs_of(std::string_view text) {
 bool is_connection_string(const std::vector<Pair>& pairs) {
   return !pairs.empty() && is_key(pairs.front().key) &&
          std::any_of(pairs.begin(), pairs.end(), [](const Pair& pair) {
-           return is_harmless_key(pair.key) || names_a_password(pair.key) || pair.key == "options";
+           return holds(harmless_keys, pair.key) || names_a_password(pair.key) ||
+                  pair.key == "options";
          });
 }
 
@@ -202,7 +236,8 @@ Keywords keyword_secrets(std::string_view text) {
   std::vector<Stretch> found;
   for (const auto& [key, begin, end] : pairs) {
     const auto value = text.substr(begin, end - begin);
-    const bool harmless = is_harmless_key(key) && is_plain(value);
+    const bool known = holds(harmless_keys, key) || holds(extra_harmless_keys, key);
+    const bool harmless = known && is_plain(key, value);
     // "a=1&password=x": pairs inside of a value.
     const bool nested = value.find('=') != std::string_view::npos && names_a_password(value);
     if (whole ? !harmless : names_a_password(key) || nested) found.push_back({begin, end, true});

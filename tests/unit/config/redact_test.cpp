@@ -113,6 +113,10 @@ TEST_CASE("redaction: of a key=value connection string only harmless keys show t
       {"dbname=postgres://u:X@h/d", "dbname=***"},
       {"host=u:X@h", "host=***"},
       {"user=u:X host=h", "user=*** host=h"},
+      {"user=u:X@s host=h", "user=*** host=h"},
+      {"host=h application_name=postgres://u:X@h/d", "host=h application_name=***"},
+      {"host=h application_name=u:X@h", "host=h application_name=***"},
+      {"host=h schema=postgres://u:X@h/d", "host=h schema=***"},
   };
   for (const auto& [text, shown] : rows) {
     CAPTURE(text);
@@ -125,12 +129,21 @@ TEST_CASE("redaction: of a key=value connection string only harmless keys show t
   CHECK(redact_url(harmless) == harmless);
   CHECK(url_passwords(harmless).empty());
   CHECK(url_secrets(harmless).empty());
+  for (const std::string text :
+       {"host=h schema=connection pgbouncer=true service=app krbsrvname=postgres gssdelegation=0",
+        "host=h gssencmode=disable ssl_mode=require sslaccept=strict connection_limit=5",
+        "host=h user=me@server application_name='app@fra (web:1)'"}) {
+    CAPTURE(text);
+    CHECK(redact_url(text) == text);
+    CHECK(url_secrets(text).empty());
+  }
   CHECK(redact_url("a=1&password=X") == "a=***");
   CHECK(redact_url("SELECT 1 WHERE password = 'X'") == "SELECT 1 WHERE password = '***'");
   CHECK(redact_url("u:X@h/?password=X&a=X") == "u:***@h/?password=***");
   CHECK(redact_url("u:X@h?password=X").find('X') == std::string::npos);
   // No connection strings: what holds a '=' is no secret for that.
-  for (const char* text : {"state=running", "x = 10s", "SELECT 1 FROM t WHERE user = 'bob'"}) {
+  for (const char* text : {"state=running", "x = 10s", "service=billing state=down",
+                           "SELECT 1 FROM t WHERE user = 'bob'"}) {
     CAPTURE(text);
     CHECK(redact_url(text) == text);
     CHECK(url_secrets(text).empty());
