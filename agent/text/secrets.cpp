@@ -19,6 +19,7 @@ namespace {
 constexpr std::string_view mask = "***";
 // Shorter values also occur in harmless words: taking them out would leave nothing to read.
 constexpr std::size_t anywhere_min = SecretSet::scrubbed_min;
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alnum(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; }
 
 int hex_value(char c) {
@@ -123,16 +124,34 @@ struct SecretSet::Form {
 
 namespace {
 
+/// Whether a run of letters and digits in `value` is one that nobody gives for a name: with a digit
+/// before a letter. Those of hosts and regions are short ("2a") or end in their digits ("west1").
+bool has_random_run(std::string_view value) {
+  constexpr std::size_t run_min = 8;
+  for (std::size_t begin = 0; begin < value.size();) {
+    auto end = begin;
+    bool mixed = false;
+    for (; end < value.size() && is_alnum(value[end]); ++end) {
+      mixed = mixed || (end > begin && is_digit(value[end - 1]) && !is_digit(value[end]));
+    }
+    if (mixed && end - begin >= run_min) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
 /// A server that quotes a token often shortens it: "sk_live_51H2x…". Only what looks like a token
-/// is known by its beginning; a sentence or a message begins as many others do.
+/// is known by its beginning; a sentence, a message or the name of a host begins as many others do.
 std::size_t prefix_min_of(std::string_view value) {
   constexpr std::size_t token_min = 16;
   constexpr std::size_t telling_min = 12;
-  const bool digits = value.find_first_of("0123456789") != std::string_view::npos;
+  const auto beginning = value.substr(0, telling_min);
+  const bool digits = std::any_of(beginning.begin(), beginning.end(), is_digit);
   const bool token = std::all_of(value.begin(), value.end(), [](char c) {
     return is_alnum(c) || std::string_view("-._~+/=").find(c) != std::string_view::npos;
   });
-  return value.size() >= token_min && digits && token ? telling_min : std::string_view::npos;
+  const bool telling = value.size() >= token_min && digits && token && has_random_run(value);
+  return telling ? telling_min : std::string_view::npos;
 }
 
 /// Everything else that encoders make of a value is read back where it is looked for.
@@ -218,10 +237,10 @@ void SecretSet::add_locked(std::string_view value) {
   for (const char c : std::string_view("%+\\&")) {
     secret.first_bytes.set(static_cast<unsigned char>(c));
   }
+  // Those of dropped ones stay: a byte too many costs a look, and counting anew costs one at each.
+  first_bytes_ |= secret.first_bytes;
   secrets_.push_back(std::move(secret));
   drop_oldest_locked();
-  first_bytes_.reset();
-  for (const auto& each : secrets_) first_bytes_ |= each.first_bytes;
 }
 
 void SecretSet::share_with(std::shared_ptr<SecretSet> others) {

@@ -127,10 +127,17 @@ TEST_CASE("secrets: the first twelve bytes and more of a token are masked wherev
   const std::string encoded = base64("user:" + token, false);
   CHECK(scrubbed(token, encoded.substr(0, 27) + "...").find(encoded.substr(8, 12)) ==
         std::string::npos);
+  for (const std::string begin :
+       {"sk_live_51H2x", "xoxb-12345678", "hvs.CAESIJ3aBc", "550e8400-e29b-4"}) {
+    CAPTURE(begin);
+    CHECK(scrubbed(begin + "0a1b2c3d4e5f", begin + "...") == "***...");
+  }
   // What is no token begins like other texts do.
   for (const char* prose :
        {"application/xhtml+xml; charset=utf-8", "a rather long sentence with 1 digit",
-        "{\"jsonrpc\":\"2.0\",\"id\":71}", "without-any-digit-in-it", "short1234567890"}) {
+        "{\"jsonrpc\":\"2.0\",\"id\":71}", "without-any-digit-in-it", "short1234567890",
+        "production-eu-1.internal", "postgres-eu-west1-primary", "db-1.internal.example.org",
+        "postgres14-primary-2", "2026-11-21-backup", "a-digit-after-12bytes3x"}) {
     CAPTURE(prose);
     const std::string begin = std::string(prose).substr(0, 14) + "!";
     CHECK(scrubbed(prose, begin) == begin);
@@ -228,6 +235,17 @@ TEST_CASE("secrets: rotating ones push out the longest unused, never those of th
   CHECK(secrets.scrub("rotated-0000") == "***");
   CHECK(secrets.scrub("rotated-10200") == "***");
   CHECK(secrets.scrub("rotated-10001") == "rotated-10001");
+}
+
+TEST_CASE("secrets: after dropping some the others are found by each of their forms") {
+  SecretSet secrets(1);
+  secrets.add("Aoldest-one");
+  secrets.loaded();
+  secrets.add("Brotated-one");
+  secrets.add("Crotated-two");
+  CHECK(secrets.scrub("Aoldest-one Brotated-one Crotated-two") == "*** Brotated-one ***");
+  CHECK(secrets.scrub(base64("Aoldest-one", false) + " " + base64("Crotated-two", true)) ==
+        "*** ***");
 }
 
 TEST_CASE("secrets: many of the config are all kept") {
