@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
+#include <vitals/words.hpp>
 
 #include "vitals_build_info.hpp"
 
@@ -96,12 +98,17 @@ bool is_name(std::string_view part, std::string_view rest) {
 }
 
 /// `Key x`, `t=1,v1=x`, `Token token="x"`: a server may name the secret part of a value alone.
-void hide_value_parts(std::string_view value, bool harmless, const SecretSink& add_secret) {
+/// What has a telling name comes last: of what files hold only the youngest secrets are kept.
+void hide_value_parts(std::string_view header, std::string_view value,
+                      const SecretSink& add_secret) {
+  const bool harmless = holds(harmless_headers, header);
+  const bool telling_header = names_a_secret(header);
+  std::vector<std::string_view> named;
   constexpr std::string_view separators = " \t=,;:\"'|&?(){}[]<>";
   std::string_view name;
   while (true) {
     value.remove_prefix(std::min(value.find_first_not_of(separators), value.size()));
-    if (value.empty()) return;
+    if (value.empty()) break;
     const auto part = value.substr(0, value.find_first_of(separators));
     value.remove_prefix(part.size());
     if (is_name(part, value)) {
@@ -112,8 +119,14 @@ void hide_value_parts(std::string_view value, bool harmless, const SecretSink& a
     if (holds(known_words, part) || is_own_word(part)) continue;
     // Of a signature of AWS: names of headers.
     const bool telling = names_a_secret(its_name) && !same_name(its_name, "SignedHeaders");
-    if (telling || (!harmless && part.size() >= part_secret_min)) add_secret(part);
+    if (telling) {
+      named.push_back(part);
+    } else if (!harmless && part.size() >= part_secret_min &&
+               (telling_header || !is_ordinary(part))) {
+      add_secret(part);
+    }
   }
+  for (const auto part : named) add_secret(part);
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -248,6 +261,7 @@ void hide_user_password(std::string_view pair, const SecretSink& add_secret) {
 /// A server may echo the token without its scheme, or one cookie of many.
 void hide_header_parts(std::string_view name, std::string_view value,
                        const SecretSink& add_secret) {
+  hide_value_parts(name, value, add_secret);
   const auto space = std::min(value.find(' '), value.size());
   const auto scheme = value.substr(0, space);
   const auto credentials = trimmed(value.substr(space));
@@ -258,7 +272,7 @@ void hide_header_parts(std::string_view name, std::string_view value,
     const auto pair = same_name(scheme, "Basic") ? base64_decode(credentials) : std::nullopt;
     if (pair) hide_user_password(*pair, add_secret);
   }
-  hide_value_parts(value, holds(harmless_headers, name), add_secret);
+  if (names_a_secret(name)) add_secret(value);
   if (!same_name(name, "Cookie")) return;
   while (!value.empty()) {
     const auto end = value.find(';');

@@ -365,13 +365,19 @@ HttpSettings read_http_settings(Settings& settings) {
 }
 
 Result<LiveRequest> read_live(const HttpSettings& settings) {
+  LiveRequest request;
+  // First, so that many strings of a body push no password out of what is known.
+  if (settings.has_body) {
+    auto body = settings.body.read();
+    if (!body) return body.error();
+    hide_sent(body.value(), settings.add_secret);
+    request.body = std::move(body).value();
+  }
   const auto url = settings.url.read();
   if (!url) return url.error();
   auto target = parse_target(url.value());
   if (!target) return Error{"url: " + target.error().message};
   hide_url_secrets(url.value(), settings.add_secret);
-
-  LiveRequest request;
   request.target = std::move(target).value();
   if (settings.has_proxy) {
     const auto text = settings.proxy.read();
@@ -380,12 +386,6 @@ Result<LiveRequest> read_live(const HttpSettings& settings) {
     if (!proxy) return Error{"proxy: " + proxy.error().message};
     hide_url_secrets(text.value(), settings.add_secret);
     request.proxy = std::move(proxy).value();
-  }
-  if (settings.has_body) {
-    auto body = settings.body.read();
-    if (!body) return body.error();
-    hide_sent(body.value(), settings.add_secret);
-    request.body = std::move(body).value();
   }
   const auto set = live_headers(settings, request.target);
   if (!set) return set.error();

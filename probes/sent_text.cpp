@@ -7,6 +7,7 @@
 
 #include <vitals/secrets.hpp>
 #include <vitals/text.hpp>
+#include <vitals/words.hpp>
 
 namespace vitals {
 namespace {
@@ -18,6 +19,10 @@ constexpr auto none = std::string_view::npos;
 /// otherwise.
 constexpr std::size_t value_secret_min = 8;
 
+/// So many strings, values and long tokens of one text are known by themselves. A body with more is
+/// data; looking for each of them in every answer would cost more than the attempt.
+constexpr std::size_t values_max = 256;
+
 /// Nobody's password on purpose. A closed list: what is not known is hidden.
 constexpr std::array<std::string_view, 60> protocol_words{
     "get",       "head",   "options", "/",        "http/1.0",   "http/1.1", "host",  "localhost",
@@ -28,6 +33,14 @@ constexpr std::array<std::string_view, 60> protocol_words{
     "op",        "action", "method",  "cmd",      "command",    "message",  "data",  "id",
     "jsonrpc",   "2.0",    "params",  "1",        "health",     "healthz",  "ready", "alive",
     "heartbeat", "test",   "hi",      "vitals"};
+
+http::SecretSink at_most(std::size_t count, const http::SecretSink& add_secret) {
+  return [left = count, &add_secret](std::string_view value) mutable {
+    if (left == 0) return;
+    --left;
+    add_secret(value);
+  };
+}
 
 /// The first word of `text`, taken off its front; empty when there is none left.
 std::string_view take_word(std::string_view& text, std::string_view separators) {
@@ -167,7 +180,8 @@ void hide_strings(std::string_view text, const http::SecretSink& add_secret) {
       continue;
     }
     const bool shown = names_the_message(key) && is_plain_name(string);
-    if (!inside || shown || !is_value_secret(string)) continue;
+    const bool ordinary = is_ordinary(string) && !http::names_a_secret(key);
+    if (!inside || shown || ordinary || !is_value_secret(string)) continue;
     add_secret(string);
     if (string.find('\\') != none) add_secret(without_backslashes(string));
   }
@@ -181,7 +195,7 @@ void hide_form(std::string_view line, const http::SecretSink& add_secret) {
     line.remove_prefix(std::min(pair.size() + 1, line.size()));
     const auto equals = std::min(pair.find('='), pair.size());
     std::string value(pair.substr(std::min(equals + 1, pair.size())));
-    if (!is_value_secret(value)) continue;
+    if (is_ordinary(value) || !is_value_secret(value)) continue;
     add_secret(value);
     std::replace(value.begin(), value.end(), '+', ' ');
     add_secret(value);
@@ -202,26 +216,28 @@ bool is_harmless(std::string_view text) {
 }
 
 void hide_parts(std::string_view text, const http::SecretSink& add_secret) {
+  const auto add_token = at_most(values_max, add_secret);
+  for (auto rest = text; !rest.empty();) hide_tokens(take_line(rest), add_token);
   for (const auto& header : http::header_lines(text)) {
     http::hide_header_parts(header.name, header.value, add_secret);
-    if (http::names_a_secret(header.name)) add_secret(header.value);
   }
   while (!text.empty()) {
     const auto line = take_line(text);
     hide_login(line, add_secret);
     hide_named(line, add_secret);
-    hide_tokens(line, add_secret);
   }
 }
 
 void hide_sent(std::string_view text, const http::SecretSink& add_secret) {
-  hide_parts(text, add_secret);
-  hide_strings(text, add_secret);
-  while (!text.empty()) {
-    const auto line = trimmed(take_line(text));
-    hide_form(line, add_secret);
+  const auto add_value = at_most(values_max, add_secret);
+  hide_strings(text, add_value);
+  for (auto rest = text; !rest.empty();) {
+    const auto line = trimmed(take_line(rest));
+    hide_form(line, add_value);
     if (!is_harmless(line)) add_secret(line);
   }
+  // Last, for of what files hold only the youngest secrets are kept.
+  hide_parts(text, add_secret);
 }
 
 }  // namespace vitals

@@ -1282,6 +1282,46 @@ TEST_SUITE("http settings") {
     }
   }
 
+  TEST_CASE("http: secrets of files that change are hidden beside many strings of a body") {
+    const ScriptedServer server([](Connection& connection) {
+      connection.read_request();
+      connection.send(http_answer("500 No", "not s3c5two, not passwordtwo"));
+    });
+    const auto body_of = [](const std::string& token) {
+      std::string text = "{\"token\": \"" + token + "\"";
+      for (int i = 0; i < 80; ++i) text += ", \"k\": \"" + token + "-" + std::to_string(i) + "\"";
+      return text + "}";
+    };
+    const auto url_of = [&](const std::string& password) {
+      return "http://u:" + password + "@127.0.0.1:" + std::to_string(server.port()) + "/";
+    };
+    const TempDir folder;
+    const auto body = folder.write("body", body_of("value-one"));
+    const auto url = folder.write("url", url_of("passwordone"));
+    initialise_probe_libraries();
+    const auto check =
+        make_check("kind = \"http\"\nurl = { file = \"" + url.string() +
+                   "\" }\nmethod = \"POST\"\nbody = { file = \"" + body.string() + "\" }\n");
+    folder.write("body", body_of("s3c5two"));
+    folder.write("url", url_of("passwordtwo"));
+    for (int attempt = 0; attempt < 2; ++attempt) {
+      CHECK(check.secrets->scrub(ask(check).detail) ==
+            "HTTP 500 No, expected 200-299: not ***, not ***");
+    }
+  }
+
+  TEST_CASE("http: an ordinary word of a header is shown, one that its name gives away is not") {
+    const ScriptedServer server([](Connection& connection) {
+      connection.read_request();
+      connection.send(http_answer("500 No", "swordfish of replication"));
+    });
+    const auto check =
+        make(server.url(), "headers = { X-Env = 'replication', X-Api-Key = 'swordfish' }");
+    CHECK(has(check.secrets->scrub(ask(check).detail), "*** of replication"));
+    CHECK_FALSE(has(check.spec->settings_text, "replication"));
+    CHECK_FALSE(has(check.spec->settings_text, "swordfish"));
+  }
+
   TEST_CASE("http: headers that every client sends take no word out of a server's text") {
     const std::string said = "application/json expected by example.org, not healthcheck";
     const ScriptedServer server([&](Connection& connection) {

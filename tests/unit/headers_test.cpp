@@ -55,6 +55,31 @@ TEST_CASE("headers: a short secret is hidden after a scheme and after a name tha
   CHECK(holds(hidden_in_header("Accept", "text/plain; token=k3y5"), "k3y5"));
 }
 
+TEST_CASE("headers: a word is a secret where the header, a name or a scheme says so") {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"X-Api-Key", "swordfish"},
+           {"X-Auth", "Whatever swordfish"},
+           {"Authorization", "swordfish"},
+           {"X-Anything", "Bearer swordfish"},
+           {"X-Anything", "Custom token=swordfish"},
+           {"Cookie", "a=1; sid=swordfish"},
+       }) {
+    CAPTURE(name);
+    CAPTURE(value);
+    CHECK(holds(hidden_in_header(name, value), "swordfish"));
+  }
+  CHECK(hidden_in_header("X-Api-Key", "k3y") == Strings{"k3y"});
+}
+
+TEST_CASE("headers: what is named a secret comes last, where rotation drops it last") {
+  const auto last = [](const std::string& name, const std::string& value) {
+    return hidden_in_header(name, value).back();
+  };
+  CHECK(last("X-Request", "token=k3y, id=SomethingElse, more=Something2") == "k3y");
+  CHECK(last("Authorization", "Bearer k3y|SomethingElse") == "Bearer k3y|SomethingElse");
+  CHECK(last("Cookie", "sid=SomethingElse") == "SomethingElse");
+}
+
 TEST_CASE("headers: Basic credentials are read in any header, a user without password is one") {
   CHECK(holds(hidden_in_header("Authorization", "Basic " + base64("bob:hunter2")), "hunter2"));
   CHECK(holds(hidden_in_header("X-Forwarded-Authorization", "Basic " + base64("bob:hunter2")),
@@ -80,6 +105,9 @@ TEST_CASE("headers: parts of ordinary headers, well-known words and names are no
            {"X-Forwarded-For", "192.0.2.1, 192.0.2.17"},
            {"X-Type", "application/json localhost keep-alive"},
            {"X-Version", "1 2 3"},
+           {"X-Env", "replication"},
+           {"X-Env", "database unavailable, v=Upstream"},
+           {"X-Since", "2026-11-21"},
        }) {
     CAPTURE(name);
     CHECK(hidden_in_header(name, value).empty());

@@ -2,8 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include <vitals/secrets.hpp>
 
 #include "probes/sent_text.hpp"
 
@@ -100,6 +103,59 @@ TEST_CASE("sent: strings of JSON and values of forms are hidden, what names the 
     CAPTURE(text);
     CHECK_NOTHROW(hidden_in(text, hide_sent));
   }
+}
+
+TEST_CASE("sent: words and dates are hidden only where a name says that they are secret") {
+  const std::string words =
+      "{\"service\":\"database\",\"state\":\"Unavailable\",\"k\":[\"upstream\"],"
+      "\"since\":\"2026-11-21T10:00:00Z\"}";
+  CHECK(hidden_in(words, hide_sent) == Strings{words});
+  const std::string form = "state=unavailable&since=2026-11-21";
+  for (const char* value : {"unavailable", "2026-11-21"}) CHECK_FALSE(hides_sent(form, value));
+  CHECK(hides_sent("{\"token\":\"swordfish\"}", "swordfish"));
+  CHECK(hides_sent("{\"tokens\":[\"swordfish\"]}", "swordfish"));
+  CHECK(hides_sent("user=bob&password=swordfish", "swordfish"));
+}
+
+TEST_CASE("sent: what one check says of a service takes no word out of another's text") {
+  const auto pool = std::make_shared<SecretSet>();
+  SecretSet mine;
+  SecretSet other;
+  mine.share_with(pool);
+  other.share_with(pool);
+  hide_sent("{\"service\":\"database\",\"state\":\"unavailable\",\"k\":\"upstream\"}",
+            [&](std::string_view value) { mine.add(value); });
+  const std::string said = "database is unavailable: connection refused by upstream";
+  CHECK(other.scrub(said) == said);
+}
+
+TEST_CASE("sent: many strings of a file push no token out of what is known") {
+  SecretSet secrets;
+  secrets.loaded();
+  const auto add = [&](std::string_view value) { secrets.add(value); };
+  std::string many = "{\"token\": \"s3c5two\"";
+  for (int i = 0; i < 80; ++i) many += ", \"k\": \"value-of-it-" + std::to_string(i) + "\"";
+  hide_sent(many + "}", add);
+  CHECK(secrets.scrub("bad s3c5two") == "bad ***");
+  std::string lines = "AUTH bob hunter2\nX-Api-Key: k3y5\n";
+  for (int i = 1'000; i < 1'080; ++i) lines += "long-token-number-" + std::to_string(i) + "x\n";
+  hide_sent(lines, add);
+  CHECK(secrets.scrub("bad hunter2 k3y5") == "bad *** ***");
+}
+
+TEST_CASE("sent: of a text with very many strings the first ones, the names and the lines count") {
+  std::string text = "[";
+  for (int i = 10'000; i < 13'000; ++i) text += "\"value" + std::to_string(i) + "\",";
+  text += "{\"token\":\"k3y5\"}]";
+  const auto found = hidden_in(text, hide_sent);
+  const auto holds = [&](const std::string& one) {
+    return std::find(found.begin(), found.end(), one) != found.end();
+  };
+  CHECK(found.size() == 256 + 2);
+  CHECK(holds("value10255"));
+  CHECK_FALSE(holds("value10256"));
+  CHECK(holds("k3y5"));
+  CHECK(holds(text));
 }
 
 TEST_CASE("sent: long tokens with digits are hidden wherever they stand, names are not") {
