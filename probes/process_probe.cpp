@@ -80,7 +80,7 @@ class ProcessProbe : public Probe {
     if (!settings_.pid_file.empty()) return find_by_file(missing);
     // The one we know, for as long as it lives: it may have brothers.
     if (known_) {
-      const auto facts = read_process(proc_, known_->pid);
+      auto facts = read_process(proc_, known_->pid);
       if (facts && same(*facts) && !facts->is_zombie()) return facts;
     }
     return search(missing);
@@ -90,7 +90,7 @@ class ProcessProbe : public Probe {
     const auto file = read_pid_file(missing);
     if (!file) return std::nullopt;
     const std::string pid = "pid " + std::to_string(file->pid);
-    const auto facts = read_process(proc_, file->pid);
+    auto facts = read_process(proc_, file->pid);
     missing.decisive = true;
     if (!facts) {
       missing.detail = pid + " is gone";

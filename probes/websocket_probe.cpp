@@ -407,8 +407,11 @@ WebsocketSettings read_settings(Settings& settings) {
   }
   if (settings.has("expect")) {
     auto matcher = Matcher::parse(settings.text("expect"));
-    if (matcher) read.expect = std::move(matcher).value();
-    if (!matcher) settings.complain("expect", matcher.error().message);
+    if (matcher) {
+      read.expect = std::move(matcher).value();
+    } else {
+      settings.complain("expect", matcher.error().message);
+    }
   }
   read.subprotocol = settings.text("subprotocol");
   // Browsers can't set headers, so some servers take a token for a subprotocol.

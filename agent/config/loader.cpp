@@ -101,15 +101,8 @@ class Loader {
     loaded_.config.source = input_.name;
     loaded_.config.secrets = std::make_shared<SecretSet>(rotating_secrets_max);
     Value document;
-    if (input_.text) {
-      auto parsed = parse_document(*input_.text);
-      if (!parsed) {
-        mistakes_.add(parsed.error().place, {}, parsed.error().message);
-        return mistakes_.lines();
-      }
-      document = std::move(parsed).value();
-      expand_all(document, {}, input_.environment, mistakes_);
-    }
+    if (!parse(document)) return mistakes_.lines();
+    expand_all(document, {}, input_.environment, mistakes_);
     read_document(document);
     override_from_environment();
     Config& config = loaded_.config;
@@ -126,15 +119,9 @@ class Loader {
 
   Result<ServerConfig, ConfigMistakes> run_access() {
     loaded_.config.secrets = std::make_shared<SecretSet>(rotating_secrets_max);
-    Value server;
-    if (input_.text) {
-      auto document = parse_document(*input_.text);
-      if (!document) {
-        mistakes_.add(document.error().place, {}, document.error().message);
-        return mistakes_.lines();
-      }
-      server = take_table(document.value(), "server");
-    }
+    Value document;
+    if (!parse(document)) return mistakes_.lines();
+    const Value server = take_table(document, "server");
     read_server(alone(server, "listen"));
     override_listen();
     if (!mistakes_.empty()) return mistakes_.lines();
@@ -145,6 +132,18 @@ class Loader {
   }
 
  private:
+  /// False: it is no TOML.
+  bool parse(Value& document) {
+    if (!input_.text) return true;
+    auto parsed = parse_document(*input_.text);
+    if (!parsed) {
+      mistakes_.add(parsed.error().place, {}, parsed.error().message);
+      return false;
+    }
+    document = std::move(parsed).value();
+    return true;
+  }
+
   /// A table with that key of `table` only, expanded.
   Value alone(const Value& table, std::string_view key) {
     Value part;
