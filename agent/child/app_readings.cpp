@@ -15,7 +15,8 @@ std::vector<OtherReading> app_readings(const AppState& app, const AppUsage& usag
   };
   // Whole milliseconds: more digits would only tell how floating point rounds.
   constexpr std::int64_t nanoseconds = 1'000'000;
-  const double started = static_cast<double>(app.started_unix_ns / nanoseconds) / 1e3;
+  const std::int64_t started_unix_ms = app.started_unix_ns / nanoseconds;
+  const double started = static_cast<double>(started_unix_ms) / 1e3;
   add(ProcessMetric::up, app.pid != 0 ? 1 : 0);
   add_known(ProcessMetric::cpu_seconds, usage.cpu_seconds);
   add_known(ProcessMetric::resident_memory, usage.resident_bytes);

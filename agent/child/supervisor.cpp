@@ -91,7 +91,7 @@ class Supervisor {
   void stop_helpers();
   void let_door_finish();
   template <typename Predicate>
-  void reap_until(Predicate over, TimePoint limit);
+  void reap_until(Predicate over, TimePoint until);
   /// False: there is nobody to tell.
   bool tell_helpers();
   void announce_end();
@@ -103,7 +103,7 @@ class Supervisor {
   void on_app_end(int status);
   void after_app(TimePoint now);
   void on_app_stopped(int signal);
-  void take_terminal_back();
+  void take_terminal_back() const;
   void begin_drain(int signal);
   void begin_stop(int signal, TimePoint now);
   void signal_app(int signal) const;
@@ -569,7 +569,7 @@ void Supervisor::on_app_stopped(int signal) {
 }
 
 /// Unless a shell has it by now, because this job was put into the background.
-void Supervisor::take_terminal_back() {
+void Supervisor::take_terminal_back() const {
   if (!job_control_) return;
   const pid_t owner = tcgetpgrp(STDIN_FILENO);
   if (owner == group_ || (owner > 0 && kill(-owner, 0) != 0)) give_terminal(getpgrp());

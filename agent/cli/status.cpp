@@ -186,7 +186,7 @@ class Screen {
   Screen& operator=(const Screen&) = delete;
 
   /// Over the last picture, line by line: erasing first would flicker.
-  void draw(const Look& look, const std::string& title) {
+  void draw(const Look& look, const std::string& title) const {
     if (!terminal_) {
       std::printf("%s\n", title.c_str());
       print(look);
